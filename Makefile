@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: Apache-2.0
+# kubeferry: build, tests, demo, bench. `make help` lists the targets.
+BUILD ?= build
+CC ?= cc
+VERSION := 0.1.0
+PACKAGES := libpq json-c libwebsockets openssl
+CFLAGS ?= -O2 -g
+WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wformat=2 -Wvla -Wstrict-prototypes -Wmissing-prototypes -Wundef -Werror
+ALL_CFLAGS = -std=gnu17 $(WARNINGS) -D_GNU_SOURCE -DKUBEFERRY_VERSION='"$(VERSION)"' -I. -I$(BUILD)/gen $(CFLAGS) $(shell pkg-config --cflags $(PACKAGES)) -pthread
+ALL_LDFLAGS = $(LDFLAGS) -pthread
+LIBS = $(shell pkg-config --libs $(PACKAGES)) -lm
+
+COMMON_SOURCES := $(wildcard common/base/*.c common/contract/*.c)
+ENGINE_SOURCES := $(wildcard engine/*.c engine/*/*.c)
+SQL_FILES := $(wildcard engine/sql/*.sql)
+UNIT_SOURCES := $(wildcard test/unit/*/test_*.c test/unit/*/*/test_*.c)
+FUZZ_SOURCES := $(wildcard test/fuzz/fuzz_*.c)
+
+COMMON_OBJECTS := $(COMMON_SOURCES:%.c=$(BUILD)/obj/%.o)
+ENGINE_OBJECTS := $(ENGINE_SOURCES:%.c=$(BUILD)/obj/%.o)
+# Everything but main, for the tests.
+LIBRARY_OBJECTS := $(COMMON_OBJECTS) $(filter-out $(BUILD)/obj/engine/main.o,$(ENGINE_OBJECTS)) $(BUILD)/obj/sql.o
+UNIT_BINARIES := $(UNIT_SOURCES:%.c=$(BUILD)/%)
+FUZZ_BINARIES := $(FUZZ_SOURCES:%.c=$(BUILD)/%)
+
+.DELETE_ON_ERROR:
+.PHONY: all install-build unit clean help format check-arrows
+
+all: $(BUILD)/bin/kubeferry-engine ## Build everything into build/bin
+
+$(BUILD)/bin/kubeferry-engine: $(COMMON_OBJECTS) $(ENGINE_OBJECTS) $(BUILD)/obj/sql.o
+	@mkdir -p $(@D)
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+
+$(BUILD)/obj/%.o: %.c | $(BUILD)/gen/sql.h
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+
+# Each engine/sql/name.sql becomes the string sql_name.
+$(BUILD)/gen/sql.h $(BUILD)/gen/sql.c &: $(SQL_FILES) engine/sql/embed.sh
+	@mkdir -p $(@D)
+	sh engine/sql/embed.sh $(BUILD)/gen $(SQL_FILES)
+
+$(BUILD)/obj/sql.o: $(BUILD)/gen/sql.c
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) -c -o $@ $<
+
+$(BUILD)/test/unit/%: test/unit/%.c $(LIBRARY_OBJECTS)
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -MMD -MP -MF $@.d -o $@ $< $(LIBRARY_OBJECTS) $(LIBS) -lcmocka
+
+unit-binaries: $(UNIT_BINARIES)
+
+unit: $(UNIT_BINARIES) ## Unit tests (cmocka)
+	@for t in $(UNIT_BINARIES); do echo "== $$t"; $$t || exit 1; done
+
+clean: ## Remove what was built
+	rm -rf $(BUILD)
+
+help: ## This list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+format: ## Format the C sources
+	clang-format -i $$(git ls-files '*.c' '*.h')
+
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

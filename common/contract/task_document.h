@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a task is: the one document that the controller mounts, or that the engine's options build.
+#pragma once
+
+#include "common/base/error.h"
+#include "common/base/log.h"
+#include "common/contract/endpoint.h"
+#include "common/contract/object_list.h"
+#include "common/contract/steps.h"
+
+#include <stdint.h>
+
+typedef enum TaskUntil { UNTIL_STOPPED, UNTIL_CAUGHT_UP } TaskUntil;
+
+enum { TASK_JOBS_MAX = 64, TASK_NAME_MAX = 63 };
+
+typedef struct TaskDocument {
+    char *name;                // 1-63 characters of [a-z0-9-_], as a Kubernetes name or slot name allows
+    Endpoint source;
+    Endpoint sink;
+    ObjectList objects;        // empty: all user tables
+    ObjectList excluded;       // blackList; wins over objects
+    bool steps[STEP_COUNT];    // which steps are wanted
+    int jobs;                  // 1 … TASK_JOBS_MAX
+    TaskUntil until;
+    char *listen;              // "ADDR:PORT", or NULL: no HTTP server
+    LogFormat log_format;
+    char *work_dir;            // where dumps are put; NULL: a directory made under TMPDIR
+    int64_t slot_guard_bytes;  // warn when the slot retains more; 0: off
+} TaskDocument;
+
+// Defaults: name "kubeferry", all steps, 2 jobs, until stopped, text log.
+void task_document_init(TaskDocument *task);
+// Reads the JSON task document (docs/task-document.md). Unknown fields are refused by name.
+MUST_CHECK int task_document_load(const char *path, TaskDocument *task, Error *err);
+// What options and document have in common: names, ranges, both endpoints given. ERROR_USAGE.
+MUST_CHECK int task_document_check(const TaskDocument *task, Error *err);
+// "precheck=true,init-data=false": those not named keep their value. ERROR_USAGE.
+MUST_CHECK int task_document_set_steps(TaskDocument *task, const char *text, Error *err);
+void task_document_free(TaskDocument *task);
+// Names on the source. Caller frees.
+char *task_document_slot(const TaskDocument *task);        // name with - as _
+char *task_document_publication(const TaskDocument *task); // <slot>_publication_for_all_tables
