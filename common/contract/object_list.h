@@ -14,7 +14,7 @@ typedef struct ObjectName {
     char *table; // NULL: the whole schema
 } ObjectName;
 
-typedef struct ObjectList { // zero-initialised: empty, which means all user tables
+typedef struct ObjectList { // zero-initialised: empty, which means all user tables; kept sorted by name
     ObjectName *items;
     size_t count;
 } ObjectList;

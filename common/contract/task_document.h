@@ -15,7 +15,7 @@ typedef enum TaskUntil { UNTIL_STOPPED, UNTIL_CAUGHT_UP } TaskUntil;
 enum { TASK_JOBS_MAX = 64, TASK_NAME_MAX = 63 };
 
 typedef struct TaskDocument {
-    char *name;                // 1-63 characters of [a-z0-9-_], as a Kubernetes name or slot name allows
+    char *name;                // 1-63 characters of [a-z0-9], with - _ . inside
     Endpoint source;
     Endpoint sink;
     ObjectList objects;        // empty: all user tables
@@ -31,7 +31,8 @@ typedef struct TaskDocument {
 
 // Defaults: name "kubeferry", all steps, 2 jobs, until stopped, text log.
 void task_document_init(TaskDocument *task);
-// Reads the JSON task document (docs/task-document.md). Unknown fields are refused by name.
+// Reads the JSON task document (docs/task-document.md) into a task that was initialised: what the document does not name
+// keeps its value. Unknown fields are refused by name. ERROR_USAGE.
 MUST_CHECK int task_document_load(const char *path, TaskDocument *task, Error *err);
 // What options and document have in common: names, ranges, both endpoints given. ERROR_USAGE.
 MUST_CHECK int task_document_check(const TaskDocument *task, Error *err);
@@ -39,5 +40,5 @@ MUST_CHECK int task_document_check(const TaskDocument *task, Error *err);
 MUST_CHECK int task_document_set_steps(TaskDocument *task, const char *text, Error *err);
 void task_document_free(TaskDocument *task);
 // Names on the source. Caller frees.
-char *task_document_slot(const TaskDocument *task);        // name with - as _
-char *task_document_publication(const TaskDocument *task); // <slot>_publication_for_all_tables
+char *task_document_slot(const TaskDocument *task);        // name with - and . as _
+char *task_document_publication(const TaskDocument *task); // <slot>_publication_for_all_tables, cut at 63 bytes

@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+// A task's defaults, checks and derived names. Reading it from JSON is in task_json.c.
+#include "common/contract/task_document.h"
+
+#include "common/base/listen_address.h"
+#include "common/base/memory.h"
+
+#include <ctype.h>
+#include <string.h>
+
+enum { DEFAULT_JOBS = 2 };
+
+void task_document_init(TaskDocument *task)
+{
+    *task = (TaskDocument){.name = memory_strdup("kubeferry"), .jobs = DEFAULT_JOBS};
+    for (int i = 0; i < STEP_COUNT; i++)
+        task->steps[i] = true;
+}
+
+void task_document_free(TaskDocument *task)
+{
+    free(task->name);
+    free(task->listen);
+    free(task->work_dir);
+    endpoint_free(&task->source);
+    endpoint_free(&task->sink);
+    object_list_free(&task->objects);
+    object_list_free(&task->excluded);
+    *task = (TaskDocument){0};
+}
+
+static int check_name(const char *name, Error *err)
+{
+    size_t len = strlen(name);
+    bool good = len >= 1 && len <= TASK_NAME_MAX;
+    for (size_t i = 0; i < len && good; i++) {
+        bool plain = (name[i] >= 'a' && name[i] <= 'z') || (name[i] >= '0' && name[i] <= '9');
+        good = plain || (i > 0 && i + 1 < len && strchr("-_.", name[i]));
+    }
+    if (good)
+        return 0;
+    error_set(err, ERROR_USAGE, "task name '%.80s': expected 1 to %d characters of a-z and 0-9, with - _ . inside",
+              name, TASK_NAME_MAX);
+    return error_hint(err, "the replication slot on the source takes the same name, which allows no others");
+}
+
+static int check_endpoint(const Endpoint *e, const char *role, Error *err)
+{
+    if (e->count)
+        return 0;
+    error_set(err, ERROR_USAGE, "the %s is not given", role);
+    return error_hint(err, "give it with --%s, the environment (KUBEFERRY_SOURCE, KUBEFERRY_SINK) or the task document",
+                      role);
+}
+
+int task_document_check(const TaskDocument *task, Error *err)
+{
+    ListenAddress ignored;
+    bool any = false;
+
+    if (check_name(task->name, err) || check_endpoint(&task->source, "source", err) ||
+        check_endpoint(&task->sink, "sink", err))
+        return -1;
+    if (task->jobs < 1 || task->jobs > TASK_JOBS_MAX)
+        return error_set(err, ERROR_USAGE, "jobs: expected 1 to %d, found %d", TASK_JOBS_MAX, task->jobs);
+    if (task->slot_guard_bytes < 0)
+        return error_set(err, ERROR_USAGE, "slotGuardBytes: expected 0 (off) or more");
+    if (task->listen && listen_address_parse(task->listen, &ignored, err))
+        return -1;
+    for (int i = 0; i < STEP_COUNT; i++)
+        any = any || task->steps[i];
+    return any ? 0 : error_set(err, ERROR_USAGE, "steps: every step is switched off");
+}
+
+static int fail_steps(const char *text, size_t len, Error *err)
+{
+    error_set(err, ERROR_USAGE, "steps: expected STEP=true or STEP=false, found '%.*s'", (int)(len < 80 ? len : 80),
+              text);
+    return error_hint(err, "the steps are precheck, init-struct, init-data and cdc: precheck=true,cdc=false");
+}
+
+int task_document_set_steps(TaskDocument *task, const char *text, Error *err)
+{
+    const char *p = text;
+
+    for (;;) {
+        size_t len = strcspn(p, ",");
+        size_t name_len = strcspn(p, "=,");
+        const char *value = p + name_len + 1;
+        size_t value_len = len > name_len ? len - name_len - 1 : 0;
+        Step step;
+        bool on = value_len == 4 && memcmp(value, "true", 4) == 0;
+        bool off = value_len == 5 && memcmp(value, "false", 5) == 0;
+        if (!step_parse(p, name_len, &step) || !(on || off))
+            return fail_steps(p, len, err);
+        task->steps[step] = on;
+        p += len;
+        if (!*p)
+            return 0;
+        p++;
+    }
+}
+
+char *task_document_slot(const TaskDocument *task)
+{
+    char *slot = memory_strdup(task->name);
+    for (char *p = slot; *p; p++)
+        if (*p == '-' || *p == '.')
+            *p = '_';
+    return slot;
+}
+
+char *task_document_publication(const TaskDocument *task)
+{
+    auto_free char *slot = task_document_slot(task);
+    char *name = memory_printf("%s_publication_for_all_tables", slot);
+    // PostgreSQL would cut a longer name itself, and then find none of that name.
+    if (strlen(name) > TASK_NAME_MAX)
+        name[TASK_NAME_MAX] = '\0';
+    return name;
+}

@@ -1,0 +1,293 @@
+// SPDX-License-Identifier: Apache-2.0
+// The task document as JSON (docs/task-document.md). Passwords may stand in files or in the environment beside it.
+#include "common/base/file.h"
+#include "common/base/json_read.h"
+#include "common/base/memory.h"
+#include "common/contract/task_document.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { TASK_VERSION = 1, MAX_DOCUMENT = 32 * 1024 * 1024, MAX_PASSWORD = 64 * 1024 };
+
+#define COUNT_OF(array) (sizeof(array) / sizeof *(array))
+
+typedef struct EndpointText {
+    char *conninfo, *address, *database, *user;
+    char *password, *password_file, *password_env;
+    char *mode, *ca_file, *cert_file, *key_file;
+    json_object *tls;
+} EndpointText;
+
+static void endpoint_text_free(EndpointText *t)
+{
+    char *all[] = {t->conninfo,     t->address, t->database, t->user,      t->password, t->password_file,
+                   t->password_env, t->mode,    t->ca_file,  t->cert_file, t->key_file};
+    for (size_t i = 0; i < COUNT_OF(all); i++)
+        free(all[i]);
+}
+
+static bool given(const char *text)
+{
+    return text && *text;
+}
+
+static void set_given(Endpoint *e, const char *keyword, const char *value)
+{
+    if (given(value))
+        endpoint_set(e, keyword, value);
+}
+
+static int read_password(const EndpointText *t, const char *path, Endpoint *out, Error *err)
+{
+    if (given(t->password) + given(t->password_file) + given(t->password_env) > 1)
+        return error_set(err, ERROR_USAGE, "%s: expected one of password, passwordFile and passwordEnv, found several",
+                         path);
+    set_given(out, "password", t->password);
+    if (given(t->password_env)) {
+        const char *value = getenv(t->password_env);
+        if (!value)
+            return error_set(err, ERROR_USAGE, "%s.passwordEnv: the environment has no variable '%.100s'", path,
+                             t->password_env);
+        set_given(out, "password", value);
+    }
+    if (given(t->password_file)) {
+        auto_free char *text = file_read(t->password_file, MAX_PASSWORD, NULL, err);
+        if (!text)
+            return error_wrap(err, "%s.passwordFile", path);
+        text[strcspn(text, "\r\n")] = '\0';
+        set_given(out, "password", text);
+    }
+    return 0;
+}
+
+static int read_address(const EndpointText *t, const char *path, Endpoint *out, Error *err)
+{
+    // A name before an '@' would be taken for the user: only hosts and ports stand here.
+    if (strpbrk(t->address, "@/?= "))
+        return error_set(err, ERROR_USAGE, "%s.address: expected host:port", path);
+    auto_free char *uri = memory_printf("postgresql://%s", t->address);
+    if (endpoint_parse(uri, "address", out, err)) {
+        error_set(err, ERROR_USAGE, "%s.address: expected host:port", path);
+        return error_hint(err, "an IPv6 address stands in brackets: [2001:db8::1]:5432");
+    }
+    set_given(out, "dbname", t->database);
+    set_given(out, "user", t->user);
+    return 0;
+}
+
+static int read_tls(EndpointText *t, const char *path, Endpoint *out, Error *err)
+{
+    char tls_path[JSON_PATH_MAX];
+    const JsonField fields[] = {
+        {"mode", JSON_FIELD_TEXT, &t->mode},
+        {"caFile", JSON_FIELD_TEXT, &t->ca_file},
+        {"certFile", JSON_FIELD_TEXT, &t->cert_file},
+        {"keyFile", JSON_FIELD_TEXT, &t->key_file},
+    };
+    static const char *const MODES[] = {"disable", "allow", "prefer", "require", "verify-ca", "verify-full"};
+
+    if (!t->tls)
+        return 0;
+    snprintf(tls_path, sizeof tls_path, "%s.tls", path);
+    if (json_read_fields(t->tls, tls_path, fields, COUNT_OF(fields), err))
+        return -1;
+    if (given(t->mode)) {
+        size_t i = 0;
+        while (i < COUNT_OF(MODES) && strcmp(MODES[i], t->mode) != 0)
+            i++;
+        if (i == COUNT_OF(MODES))
+            return error_set(
+                err, ERROR_USAGE,
+                "%s.mode: expected disable, allow, prefer, require, verify-ca or verify-full, found '%.40s'", tls_path,
+                t->mode);
+    }
+    set_given(out, "sslmode", t->mode);
+    set_given(out, "sslrootcert", t->ca_file);
+    set_given(out, "sslcert", t->cert_file);
+    set_given(out, "sslkey", t->key_file);
+    return 0;
+}
+
+static int read_endpoint_text(json_object *o, const char *path, EndpointText *t, Endpoint *out, Error *err)
+{
+    const JsonField fields[] = {
+        {"conninfo", JSON_FIELD_TEXT, &t->conninfo},        {"address", JSON_FIELD_TEXT, &t->address},
+        {"database", JSON_FIELD_TEXT, &t->database},        {"user", JSON_FIELD_TEXT, &t->user},
+        {"password", JSON_FIELD_TEXT, &t->password},        {"passwordFile", JSON_FIELD_TEXT, &t->password_file},
+        {"passwordEnv", JSON_FIELD_TEXT, &t->password_env}, {"tls", JSON_FIELD_OBJECT, &t->tls},
+    };
+
+    if (json_read_fields(o, path, fields, COUNT_OF(fields), err))
+        return -1;
+    if (given(t->conninfo) == given(t->address))
+        return error_set(err, ERROR_USAGE, "%s: expected either conninfo or address, found %s", path,
+                         given(t->address) ? "both" : "neither");
+    if (given(t->conninfo) && (given(t->database) || given(t->user)))
+        return error_set(err, ERROR_USAGE, "%s: database and user stand in conninfo when it is given", path);
+    if (given(t->conninfo)) {
+        if (endpoint_parse(t->conninfo, strrchr(path, '.') + 1, out, err))
+            return error_wrap(err, "%s.conninfo", path);
+    } else if (read_address(t, path, out, err)) {
+        return -1;
+    }
+    return read_tls(t, path, out, err) || read_password(t, path, out, err) ? -1 : 0;
+}
+
+static int read_endpoint(json_object *o, const char *path, Endpoint *out, Error *err)
+{
+    EndpointText text = {0};
+    Endpoint found = {0};
+
+    if (!o)
+        return 0;
+    int result = read_endpoint_text(o, path, &text, &found, err);
+    endpoint_text_free(&text);
+    if (result) {
+        endpoint_free(&found);
+        return -1;
+    }
+    endpoint_free(out);
+    *out = found;
+    return 0;
+}
+
+static int read_object_name(json_object *o, const char *path, ObjectList *out, Error *err)
+{
+    auto_free char *schema = NULL, *table = NULL;
+    const JsonField fields[] = {{"schema", JSON_FIELD_TEXT, &schema}, {"table", JSON_FIELD_TEXT, &table}};
+
+    if (json_read_fields(o, path, fields, COUNT_OF(fields), err))
+        return -1;
+    if (!given(schema))
+        return error_set(err, ERROR_USAGE, "%s.schema: expected a name", path);
+    if (strlen(schema) > TASK_NAME_MAX || (table && strlen(table) > TASK_NAME_MAX))
+        return error_set(err, ERROR_USAGE, "%s: a name is longer than PostgreSQL's 63 bytes", path);
+    object_list_add(out, schema, given(table) ? table : NULL);
+    return 0;
+}
+
+static int read_objects(json_object *list, const char *name, ObjectList *out, Error *err)
+{
+    char path[JSON_PATH_MAX];
+
+    if (!list)
+        return 0;
+    object_list_free(out);
+    for (size_t i = 0; i < json_object_array_length(list); i++) {
+        snprintf(path, sizeof path, "$.%s[%zu]", name, i);
+        if (read_object_name(json_object_array_get_idx(list, i), path, out, err))
+            return -1;
+    }
+    return 0;
+}
+
+static int read_steps(json_object *o, bool steps[STEP_COUNT], Error *err)
+{
+    JsonField fields[2 * STEP_COUNT];
+
+    for (int i = 0; i < STEP_COUNT; i++) {
+        fields[2 * i] = (JsonField){step_name((Step)i), JSON_FIELD_BOOL, &steps[i]};
+        fields[2 * i + 1] = (JsonField){step_api_name((Step)i), JSON_FIELD_BOOL, &steps[i]};
+    }
+    return o ? json_read_fields(o, "$.steps", fields, COUNT_OF(fields), err) : 0;
+}
+
+static int read_choice(const char *text, const char *name, const char *first, const char *second, int *out, Error *err)
+{
+    if (!given(text))
+        return 0;
+    if (strcmp(text, first) != 0 && strcmp(text, second) != 0)
+        return error_set(err, ERROR_USAGE, "$.%s: expected \"%s\" or \"%s\", found '%.40s'", name, first, second, text);
+    *out = strcmp(text, second) == 0;
+    return 0;
+}
+
+static void take_text(char **target, char **value)
+{
+    if (!given(*value))
+        return;
+    free(*target);
+    *target = *value;
+    *value = NULL;
+}
+
+typedef struct TaskText {
+    char *name, *until, *listen, *log_format, *work_dir;
+    int64_t version, jobs, slot_guard_bytes;
+    json_object *source, *sink, *objects, *excluded, *steps; // borrowed from the document
+} TaskText;
+
+static void task_text_free(TaskText *t)
+{
+    free(t->name);
+    free(t->until);
+    free(t->listen);
+    free(t->log_format);
+    free(t->work_dir);
+}
+
+static int take_scalars(TaskText *t, TaskDocument *task, Error *err)
+{
+    int until = (int)task->until, format = (int)task->log_format;
+
+    if (t->version != TASK_VERSION)
+        return error_set(err, ERROR_USAGE, "$.version: expected %d, found %lld", TASK_VERSION, (long long)t->version);
+    if (t->jobs < 1 || t->jobs > TASK_JOBS_MAX)
+        return error_set(err, ERROR_USAGE, "$.jobs: expected 1 to %d, found %lld", TASK_JOBS_MAX, (long long)t->jobs);
+    if (t->slot_guard_bytes < 0)
+        return error_set(err, ERROR_USAGE, "$.slotGuardBytes: expected 0 (off) or more, found %lld",
+                         (long long)t->slot_guard_bytes);
+    if (read_choice(t->until, "until", "stopped", "caught-up", &until, err) ||
+        read_choice(t->log_format, "logFormat", "text", "json", &format, err))
+        return -1;
+    task->until = (TaskUntil)until;
+    task->log_format = (LogFormat)format;
+    task->jobs = (int)t->jobs;
+    task->slot_guard_bytes = t->slot_guard_bytes;
+    take_text(&task->name, &t->name);
+    take_text(&task->listen, &t->listen);
+    take_text(&task->work_dir, &t->work_dir);
+    return 0;
+}
+
+static int read_document(json_object *document, TaskText *t, TaskDocument *task, Error *err)
+{
+    const JsonField fields[] = {
+        {"version", JSON_FIELD_INTEGER, &t->version},
+        {"name", JSON_FIELD_TEXT, &t->name},
+        {"source", JSON_FIELD_OBJECT, &t->source},
+        {"sink", JSON_FIELD_OBJECT, &t->sink},
+        {"objects", JSON_FIELD_ARRAY, &t->objects},
+        {"excluded", JSON_FIELD_ARRAY, &t->excluded},
+        {"steps", JSON_FIELD_OBJECT, &t->steps},
+        {"jobs", JSON_FIELD_INTEGER, &t->jobs},
+        {"until", JSON_FIELD_TEXT, &t->until},
+        {"listen", JSON_FIELD_TEXT, &t->listen},
+        {"logFormat", JSON_FIELD_TEXT, &t->log_format},
+        {"workDir", JSON_FIELD_TEXT, &t->work_dir},
+        {"slotGuardBytes", JSON_FIELD_INTEGER, &t->slot_guard_bytes},
+    };
+
+    if (json_read_fields(document, "$", fields, COUNT_OF(fields), err) || take_scalars(t, task, err))
+        return -1;
+    if (read_endpoint(t->source, "$.source", &task->source, err) || read_endpoint(t->sink, "$.sink", &task->sink, err))
+        return -1;
+    if (read_objects(t->objects, "objects", &task->objects, err) ||
+        read_objects(t->excluded, "excluded", &task->excluded, err))
+        return -1;
+    return read_steps(t->steps, task->steps, err);
+}
+
+int task_document_load(const char *path, TaskDocument *task, Error *err)
+{
+    TaskText text = {.jobs = task->jobs, .slot_guard_bytes = task->slot_guard_bytes};
+    json_object *document = json_read_file(path, "task document", MAX_DOCUMENT, err);
+
+    if (!document)
+        return -1;
+    int result = read_document(document, &text, task, err);
+    task_text_free(&text);
+    json_object_put(document);
+    return result ? error_wrap(err, "task document '%s'", path) : 0;
+}
