@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Writes what the bench measured as docs/BENCHMARKS.md."""
+
+import datetime
+import os
+import platform
+import re
+import statistics
+import subprocess
+
+TARGETS = {"copy": 1.3, "backlog": 1.5}
+LATENCY_TARGET_MS = 20
+BASE_MEMORY, JOB_MEMORY = 64 << 20, 16 << 20
+
+
+def machine():
+    with open("/proc/cpuinfo", encoding="utf-8") as file:
+        model = re.search(r"model name\s*:\s*(.*)", file.read())
+    with open("/proc/meminfo", encoding="utf-8") as file:
+        memory = int(re.search(r"MemTotal:\s+(\d+)", file.read()).group(1)) >> 20
+    with open("/etc/os-release", encoding="utf-8") as file:
+        system = re.search(r'PRETTY_NAME="(.*)"', file.read()).group(1)
+    return f"{os.cpu_count()} cores ({model.group(1) if model else platform.machine()}), {memory} GB of memory, {system}"
+
+
+def commit():
+    run = subprocess.run(["git", "describe", "--always", "--dirty"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+                         cwd=os.path.dirname(os.path.abspath(__file__)))
+    return run.stdout.strip() or "unknown"
+
+
+def _spread(values, unit):
+    digits = 1 if unit == "ms" else 2
+    return f"{statistics.median(values):.{digits}f} {unit} ({min(values):.{digits}f} – {max(values):.{digits}f})"
+
+
+def comparison_table(rows):
+    lines = ["| what | contestant | median (least – most) | kubeferry is faster by | wanted |", "|---|---|---|---|---|"]
+    for what, unit, contestants in rows:
+        ours = contestants["kubeferry"]
+        lines.append(f"| {what} | **kubeferry** | {_spread(ours, unit)} | | {wanted_absolute(unit)} |")
+        for number, (name, values) in enumerate(list(contestants.items())[1:]):
+            shown = name.replace("|", "\\|")
+            lines.append(f"| | {shown} | {_spread(values, unit)} | {ratio(ours, values):.2f} × | {wanted(what, number)} |")
+    return lines
+
+
+def ratio(ours, theirs):
+    """Median of the ratios of the pairs when there are pairs, so that the machine's drift cancels out."""
+    if len(ours) == len(theirs) and len(ours) < 50:
+        return statistics.median(b / a for a, b in zip(ours, theirs))
+    return statistics.median(theirs) / statistics.median(ours)
+
+
+def wanted(what, number):
+    target = TARGETS.get(what.split()[0])
+    return f"≥ {target} ×" if target and number == 0 else ""
+
+
+def wanted_absolute(unit):
+    return f"≤ {LATENCY_TARGET_MS} ms" if unit == "ms" else ""
+
+
+def memory_table(rows):
+    lines = ["| what | jobs | engine's peak | allowed |", "|---|---|---|---|"]
+    for what, peak, jobs in rows:
+        lines.append(f"| {what} | {jobs} | {peak / (1 << 20):.0f} MB | {(BASE_MEMORY + jobs * JOB_MEMORY) >> 20} MB |")
+    return lines
+
+
+def missed(comparisons, memory):
+    """Sentences for each target that was not reached."""
+    found = []
+    for what, unit, contestants in comparisons:
+        ours = contestants["kubeferry"]
+        target = TARGETS.get(what.split()[0])
+        theirs = list(contestants.values())[1]
+        if target and ratio(ours, theirs) < target:
+            found.append(f"{what}: {ratio(ours, theirs):.2f} times, wanted {target}")
+        if unit == "ms" and statistics.median(ours) > LATENCY_TARGET_MS:
+            found.append(f"{what}: {statistics.median(ours):.1f} ms, wanted {LATENCY_TARGET_MS}")
+    for what, peak, jobs in memory:
+        if peak > BASE_MEMORY + jobs * JOB_MEMORY:
+            found.append(f"{what}: {peak >> 20} MB, allowed {(BASE_MEMORY + jobs * JOB_MEMORY) >> 20}")
+    return found
+
+
+def write(path, version, settings, command, comparisons, memory):
+    shown = ", ".join(f"{name}={value}" for name, value in settings.items())
+    lines = ["# Benchmarks", "", "Written by `make bench`; do not edit.", "",
+             f"- {datetime.date.today().isoformat()}, kubeferry {commit()}",
+             f"- machine: {machine()}; both servers, the engine and the load share it",
+             f"- both servers: PostgreSQL {version} with {shown}",
+             f"- run as `{command}`; the contestants take turns on the same servers (A B A B)", ""]
+    if comparisons:
+        lines += ["## Speed", "", *comparison_table(comparisons), "",
+                  "The ratio is the median over the pairs of a run. pg_dump and pg_restore are of the servers' own version, the dump is not",
+                  "compressed. The engine's time is the whole process: precheck, structure, rows, indexes, constraints, ANALYZE.",
+                  "A backlog is applied when the row that the source committed last is visible on the sink; the time starts before the",
+                  "engine's process does, or with ALTER SUBSCRIPTION … ENABLE.", ""]
+    if memory:
+        lines += ["## Memory", "", *memory_table(memory), "",
+                  "The highest resident set (VmHWM) of the engine's process; allowed are 64 MB and 16 MB a job.", ""]
+    with open(path, "w", encoding="utf-8") as file:
+        file.write("\n".join(lines))
