@@ -37,18 +37,18 @@ static int make_work_dir(Context *ctx, Error *err)
     return 0;
 }
 
-static int read_system_identifier(Context *ctx, Error *err)
+static int read_source_identity(Context *ctx, PGconn *source, Error *err)
 {
-    auto_pgconn PGconn *conn = NULL;
-    Error ignored = {0};
-    auto_pgresult PGresult *res = NULL;
+    auto_free char *database = NULL;
+    auto_free char *system = NULL;
+    Error closed = {0};
 
-    // pg_control_system() may be closed to ordinary roles; IDENTIFY_SYSTEM needs the REPLICATION right. Neither: the
-    // precheck will say so, and here the identity stays unknown.
-    if (context_connect_source(ctx, PG_ORDINARY, &conn, err))
+    if (pg_text(source, "SELECT pg_catalog.current_database()", &database, err))
         return -1;
-    if (pg_query(conn, "SELECT system_identifier FROM pg_catalog.pg_control_system()", 0, NULL, &res, &ignored) == 0)
-        snprintf(ctx->source_system, sizeof ctx->source_system, "%s", PQgetvalue(res, 0, 0));
+    snprintf(ctx->source_database, sizeof ctx->source_database, "%s", database);
+    // pg_control_system() may be closed to ordinary roles: then the identity stays unknown.
+    if (pg_text(source, "SELECT system_identifier FROM pg_catalog.pg_control_system()", &system, &closed) == 0 && system)
+        snprintf(ctx->source_system, sizeof ctx->source_system, "%s", system);
     return stop_check(err);
 }
 
@@ -68,7 +68,7 @@ int context_open(Context *ctx, const TaskDocument *task, Progress *progress, Err
     snprintf(ctx->encoding, sizeof ctx->encoding, "%s", same ? source_encoding : "UTF8");
     ctx->source_version = PQserverVersion(source);
     ctx->sink_version = PQserverVersion(sink);
-    return read_system_identifier(ctx, err);
+    return read_source_identity(ctx, source, err);
 }
 
 static int remove_entry(const char *path, const struct stat *st, int type, struct FTW *ftw)

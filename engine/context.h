@@ -15,7 +15,8 @@ typedef struct Context {
     char *application; // application_name of all our connections: "kubeferry <task>"
     char encoding[32]; // client_encoding of both ends: the servers' own when they agree, else UTF8
     int source_version, sink_version; // server_version_num, 140023
-    char source_system[24];           // system identifier, from IDENTIFY_SYSTEM or pg_control_system(); "" when unreadable
+    char source_system[24];           // system identifier, from pg_control_system(); "" when unreadable
+    char source_database[64];         // as the server names it
     char *work_dir;                   // exists, mode 0700
     bool work_dir_is_ours;            // made by us: removed by context_close
 } Context;
