@@ -12,8 +12,8 @@ typedef struct Endpoint {
     size_t count;
 } Endpoint;
 
-// Accepts, in this order: a libpq URI (an unencoded '@', ':' or '/' in the password is understood), a conninfo string of
-// `key=value` pairs, KubeBlocks' `user:password@host:port/database` (split at the first ':' and the last '@';
+// Accepts, in this order: a libpq URI (an unencoded '@', ':' or '/' in the password is understood), a conninfo string
+// of `key=value` pairs, KubeBlocks' `user:password@host:port/database` (split at the first ':' and the last '@';
 // percent-encoding in user and password is decoded when valid, a lone '%' is taken as it is). The password, if any, is
 // given to secrets_register. role: "source" or "sink", for messages. An error never shows the text itself.
 MUST_CHECK int endpoint_parse(const char *text, const char *role, Endpoint *out, Error *err);

@@ -15,24 +15,24 @@ typedef enum TaskUntil { UNTIL_STOPPED, UNTIL_CAUGHT_UP } TaskUntil;
 enum { TASK_JOBS_MAX = 64, TASK_NAME_MAX = 63 };
 
 typedef struct TaskDocument {
-    char *name;                // 1-63 characters of [a-z0-9], with - _ . inside
+    char *name; // 1-63 characters of [a-z0-9], with - _ . inside
     Endpoint source;
     Endpoint sink;
-    ObjectList objects;        // empty: all user tables
-    ObjectList excluded;       // blackList; wins over objects
-    bool steps[STEP_COUNT];    // which steps are wanted
-    int jobs;                  // 1 … TASK_JOBS_MAX
+    ObjectList objects;     // empty: all user tables
+    ObjectList excluded;    // blackList; wins over objects
+    bool steps[STEP_COUNT]; // which steps are wanted
+    int jobs;               // 1 … TASK_JOBS_MAX
     TaskUntil until;
-    char *listen;              // "ADDR:PORT", or NULL: no HTTP server
+    char *listen; // "ADDR:PORT", or NULL: no HTTP server
     LogFormat log_format;
-    char *work_dir;            // where dumps are put; NULL: a directory made under TMPDIR
-    int64_t slot_guard_bytes;  // warn when the slot retains more; 0: off
+    char *work_dir;           // where dumps are put; NULL: a directory made under TMPDIR
+    int64_t slot_guard_bytes; // warn when the slot retains more; 0: off
 } TaskDocument;
 
 // Defaults: name "kubeferry", all steps, 2 jobs, until stopped, text log.
 void task_document_init(TaskDocument *task);
-// Reads the JSON task document (docs/task-document.md) into a task that was initialised: what the document does not name
-// keeps its value. Unknown fields are refused by name. ERROR_USAGE.
+// Reads the JSON task document (docs/task-document.md) into a task that was initialised: what the document does not
+// name keeps its value. Unknown fields are refused by name. ERROR_USAGE.
 MUST_CHECK int task_document_load(const char *path, TaskDocument *task, Error *err);
 // What options and document have in common: names, ranges, both endpoints given. ERROR_USAGE.
 MUST_CHECK int task_document_check(const TaskDocument *task, Error *err);

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+// The check for well-formed UTF-8 (RFC 3629).
+#include "common/base/utf8.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+// Bytes of the valid character at p, 0 when there is none. Reads no further than the NUL.
+static size_t character_length(const unsigned char *p)
+{
+    static const struct {
+        unsigned char lead_from, lead_to, second_from, second_to;
+        size_t length;
+    } FORMS[] = {
+        {0xC2, 0xDF, 0x80, 0xBF, 2}, {0xE0, 0xE0, 0xA0, 0xBF, 3}, {0xE1, 0xEC, 0x80, 0xBF, 3},
+        {0xED, 0xED, 0x80, 0x9F, 3}, {0xEE, 0xEF, 0x80, 0xBF, 3}, {0xF0, 0xF0, 0x90, 0xBF, 4},
+        {0xF1, 0xF3, 0x80, 0xBF, 4}, {0xF4, 0xF4, 0x80, 0x8F, 4},
+    };
+
+    if (p[0] < 0x80)
+        return 1;
+    for (size_t i = 0; i < sizeof FORMS / sizeof *FORMS; i++) {
+        if (p[0] < FORMS[i].lead_from || p[0] > FORMS[i].lead_to)
+            continue;
+        bool good = p[1] >= FORMS[i].second_from && p[1] <= FORMS[i].second_to;
+        for (size_t k = 2; k < FORMS[i].length && good; k++)
+            good = p[k] >= 0x80 && p[k] <= 0xBF;
+        return good ? FORMS[i].length : 0;
+    }
+    return 0;
+}
+
+void utf8_repair(char *text)
+{
+    for (unsigned char *p = (unsigned char *)text; *p;) {
+        size_t len = character_length(p);
+        if (len == 0)
+            *p = '?';
+        p += len ? len : 1;
+    }
+}
