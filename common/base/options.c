@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: Apache-2.0
+// Parsing of a command line by a table. Its pages are made in options_help.c.
+#include "common/base/options.h"
+
+#include "common/base/memory.h"
+#include "common/base/nearest.h"
+
+#include <errno.h>
+#include <string.h>
+
+enum { MAX_NAMES = 64 };
+
+typedef struct Parser {
+    const OptionTable *table;
+    OptionValue *values;
+    int *verb;
+    Error *err;
+} Parser;
+
+static bool applies(const OptionSpec *spec, int verb)
+{
+    return spec->verbs == 0 || (verb >= 0 && (spec->verbs >> verb & 1));
+}
+
+static int hint_help(const Parser *p)
+{
+    return error_hint(p->err, "%s --help lists the verbs and options", p->table->program);
+}
+
+static int take_integer(const Parser *p, const OptionSpec *spec, const char *where, OptionValue *value)
+{
+    char *end;
+    errno = 0;
+    value->integer = strtoll(value->text, &end, 10);
+    if (errno == 0 && *end == '\0' && end != value->text && value->integer >= spec->min && value->integer <= spec->max)
+        return 0;
+    return error_set(p->err, ERROR_USAGE, "%s: expected a number from %lld to %lld, found '%.80s'", where,
+                     (long long)spec->min, (long long)spec->max, value->text);
+}
+
+static int take_choice(const Parser *p, const OptionSpec *spec, const char *where, OptionValue *value)
+{
+    size_t len = strlen(value->text);
+    int64_t index = 0;
+
+    for (const char *choice = spec->range; choice; index++) {
+        size_t choice_len = strcspn(choice, "|");
+        if (choice_len == len && memcmp(choice, value->text, len) == 0) {
+            value->integer = index;
+            return 0;
+        }
+        choice = choice[choice_len] ? choice + choice_len + 1 : NULL;
+    }
+    return error_set(p->err, ERROR_USAGE, "%s: expected %s, found '%.80s'", where, spec->range, value->text);
+}
+
+static int take_value(const Parser *p, size_t index, const char *text, OptionOrigin origin)
+{
+    const OptionSpec *spec = &p->table->specs[index];
+    OptionValue *value = &p->values[index];
+    auto_free char *where =
+        origin == OPTION_FROM_ARGUMENTS ? memory_printf("--%s", spec->name) : memory_strdup(spec->env);
+
+    free(value->text);
+    *value = (OptionValue){.origin = origin, .text = memory_strdup(text)};
+    switch (spec->type) {
+    case OPTION_FLAG:
+        value->integer = 1;
+        return 0;
+    case OPTION_TEXT:
+        return *text ? 0 : error_set(p->err, ERROR_USAGE, "%s: its value is empty", where);
+    case OPTION_INTEGER:
+        return take_integer(p, spec, where, value);
+    case OPTION_CHOICE:
+        return take_choice(p, spec, where, value);
+    }
+    return 0;
+}
+
+static int refuse_option(const Parser *p, const char *name)
+{
+    const char *names[MAX_NAMES];
+    size_t count = p->table->spec_count < MAX_NAMES ? p->table->spec_count : MAX_NAMES;
+
+    for (size_t i = 0; i < count; i++)
+        names[i] = p->table->specs[i].name;
+    const char *near = nearest_word(name, names, count);
+    error_set(p->err, ERROR_USAGE, "unknown option --%.64s", name);
+    return near ? error_hint(p->err, "did you mean --%s?", near) : hint_help(p);
+}
+
+static int take_verb(const Parser *p, const char *word, int place)
+{
+    const char *names[MAX_NAMES];
+    size_t count = p->table->verb_count < MAX_NAMES ? p->table->verb_count : MAX_NAMES;
+
+    for (size_t i = 0; i < count; i++)
+        names[i] = p->table->verbs[i].name;
+    if (strspn(word, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_") != strlen(word)) {
+        // It may be a connection string with its password, so it is not shown.
+        error_set(p->err, ERROR_USAGE, "argument %d is neither a verb nor an option", place);
+        return hint_help(p);
+    }
+    if (*p->verb >= 0) {
+        error_set(p->err, ERROR_USAGE, "unexpected '%.64s' after the verb %s", word, names[*p->verb]);
+        return hint_help(p);
+    }
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(names[i], word) == 0) {
+            *p->verb = (int)i;
+            return 0;
+        }
+    const char *near = nearest_word(word, names, count);
+    error_set(p->err, ERROR_USAGE, "unknown verb '%.64s'", word);
+    return near ? error_hint(p->err, "did you mean %s?", near) : hint_help(p);
+}
+
+// argv[*i] is an option; its value may be the next argument.
+static int take_option(const Parser *p, int argc, char **argv, int *i)
+{
+    char *word = argv[*i] + 2;
+    size_t name_len = strcspn(word, "=");
+    char *value = word[name_len] ? word + name_len + 1 : NULL;
+    auto_free char *name = memory_printf("%.*s", (int)name_len, word);
+    size_t index = 0;
+
+    while (index < p->table->spec_count && strcmp(p->table->specs[index].name, name) != 0)
+        index++;
+    if (index == p->table->spec_count)
+        return refuse_option(p, name);
+    const OptionSpec *spec = &p->table->specs[index];
+    if (spec->type == OPTION_FLAG && value)
+        return error_set(p->err, ERROR_USAGE, "--%s takes no value", name);
+    if (spec->type != OPTION_FLAG && !value) {
+        if (*i + 1 >= argc)
+            return error_set(p->err, ERROR_USAGE, "--%s: expected a value: --%s %s", name, name, spec->argument);
+        value = argv[++*i];
+    }
+    int result = take_value(p, index, value ? value : "", OPTION_FROM_ARGUMENTS);
+    if (spec->secret && value)
+        memset(value, '*', strlen(value)); // ps shows argv as it is now
+    return result;
+}
+
+static int take_environment(const Parser *p)
+{
+    for (size_t i = 0; i < p->table->spec_count; i++) {
+        const OptionSpec *spec = &p->table->specs[i];
+        const char *text = spec->env ? getenv(spec->env) : NULL;
+        if (!text || !*text || !applies(spec, *p->verb))
+            continue;
+        if (p->values[i].origin == OPTION_UNSET && take_value(p, i, text, OPTION_FROM_ENVIRONMENT))
+            return -1;
+        if (spec->secret)
+            unsetenv(spec->env); // child processes need not know it
+    }
+    return 0;
+}
+
+int options_parse(const OptionTable *table, int argc, char **argv, int *verb, OptionValue *values, Error *err)
+{
+    const Parser p = {table, values, verb, err};
+
+    *verb = -1;
+    for (int i = 1; i < argc; i++) {
+        bool is_option = strncmp(argv[i], "--", 2) == 0 && argv[i][2];
+        if (is_option ? take_option(&p, argc, argv, &i) : take_verb(&p, argv[i], i))
+            return -1;
+    }
+    for (size_t i = 0; i < table->spec_count; i++)
+        if (values[i].origin == OPTION_FROM_ARGUMENTS && *verb >= 0 && !applies(&table->specs[i], *verb)) {
+            error_set(err, ERROR_USAGE, "--%s has no meaning for %s", table->specs[i].name, table->verbs[*verb].name);
+            return error_hint(err, "%s %s --help lists its options", table->program, table->verbs[*verb].name);
+        }
+    return take_environment(&p);
+}
+
+void options_free(const OptionTable *table, OptionValue *values)
+{
+    for (size_t i = 0; i < table->spec_count; i++) {
+        free(values[i].text);
+        values[i] = (OptionValue){0};
+    }
+}

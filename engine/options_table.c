@@ -1,0 +1,276 @@
+// SPDX-License-Identifier: Apache-2.0
+// The one table of the engine's options. --help, docs/options.md and the parser come from it.
+#include "engine/options_table.h"
+
+#include "common/base/memory.h"
+#include "common/base/options.h"
+
+#include <string.h>
+
+#define VERBS(verb) (1u << (verb))
+
+static const OptionVerb VERB_TABLE[VERB_COUNT] = {
+    [VERB_PRECHECK] = {"precheck", "runs every check on both ends and reports them all; changes nothing"},
+    [VERB_INIT_STRUCT] = {"init-struct", "makes the schemas, types, functions and tables on the sink"},
+    [VERB_INIT_DATA] = {"init-data", "makes publication and slot, copies all rows, builds indexes and constraints"},
+    [VERB_CDC] = {"cdc", "applies what was and is being committed on the source"},
+    [VERB_VERIFY] = {"verify", "compares both ends row by row at one moment; exits 1 when they differ"},
+    [VERB_CLEANUP] = {"cleanup", "drops slot and publication on the source and the bookkeeping on the sink"},
+    [VERB_RUN] = {"run", "precheck, init-struct, init-data and cdc in one go"},
+};
+
+enum {
+    O_NAME,
+    O_SOURCE,
+    O_SINK,
+    O_OBJECTS,
+    O_STEPS,
+    O_JOBS,
+    O_UNTIL,
+    O_LISTEN,
+    O_LOG_FORMAT,
+    O_WORK_DIR,
+    O_TASK,
+    O_FORCE,
+    O_HELP,
+    O_HELP_MARKDOWN,
+    O_VERSION,
+    O_COUNT
+};
+
+#define ENDPOINT_HELP                                                                                                  \
+    ": a libpq URI (postgresql://user:password@host:port/database), a conninfo string ('host=… dbname=…') or "     \
+    "user:password@host:port/database. The password may hold any character"
+
+static const OptionSpec SPECS[O_COUNT] = {
+    [O_NAME] = {.name = "name",
+                .env = "KUBEFERRY_NAME",
+                .argument = "NAME",
+                .type = OPTION_TEXT,
+                .fallback = "kubeferry",
+                .help =
+                    "name of the task: the slot on the source is called so, and the same name resumes the same task. "
+                    "1 to 63 characters of a-z and 0-9, with - _ . inside"},
+    [O_SOURCE] = {.name = "source",
+                  .env = "KUBEFERRY_SOURCE",
+                  .argument = "CONNECTION",
+                  .type = OPTION_TEXT,
+                  .secret = true,
+                  .help = "the database to move" ENDPOINT_HELP},
+    [O_SINK] = {.name = "sink",
+                .env = "KUBEFERRY_SINK",
+                .argument = "CONNECTION",
+                .type = OPTION_TEXT,
+                .secret = true,
+                .help = "the database to fill, in the same forms"},
+    [O_OBJECTS] =
+        {.name = "migration-object",
+         .env = "KUBEFERRY_MIGRATION_OBJECT",
+         .argument = "LIST",
+         .type = OPTION_TEXT,
+         .fallback = "all user tables",
+         .help = "what to move: '\"public.a\",\"public.b\",\"sales\"'; a bare schema takes the whole schema. Names "
+                 "are taken as written; one that holds a dot, comma or quote stands in doubled quotes: "
+                 "'\"public.\"\"a.b\"\"\"'"},
+    [O_STEPS] = {.name = "steps",
+                 .env = "KUBEFERRY_STEPS",
+                 .argument = "LIST",
+                 .type = OPTION_TEXT,
+                 .fallback = "precheck=true,init-struct=true,init-data=true,cdc=true",
+                 .verbs = VERBS(VERB_RUN),
+                 .help = "which steps to do; those not named stay on"},
+    [O_JOBS] = {.name = "jobs",
+                .env = "KUBEFERRY_JOBS",
+                .argument = "N",
+                .type = OPTION_INTEGER,
+                .fallback = "2",
+                .range = "1-64",
+                .min = 1,
+                .max = TASK_JOBS_MAX,
+                .help = "tables copied, indexed or compared at once; each takes a connection on both ends"},
+    [O_UNTIL] =
+        {.name = "until",
+         .env = "KUBEFERRY_UNTIL",
+         .argument = "WHEN",
+         .type = OPTION_CHOICE,
+         .fallback = "stopped",
+         .range = "stopped|caught-up",
+         .verbs = VERBS(VERB_CDC) | VERBS(VERB_RUN),
+         .help = "caught-up: exit 0 once everything is applied that was committed when the copy ended (for cdc: when "
+                 "it was started). stopped: go on until SIGTERM, after which the same command resumes"},
+    [O_LISTEN] = {.name = "listen",
+                  .env = "KUBEFERRY_LISTEN",
+                  .argument = "ADDR:PORT",
+                  .type = OPTION_TEXT,
+                  .help = "serve /progress, /metrics and /healthz there; port 0 takes a free one and logs it"},
+    [O_LOG_FORMAT] = {.name = "log-format",
+                      .env = "KUBEFERRY_LOG_FORMAT",
+                      .argument = "FORMAT",
+                      .type = OPTION_CHOICE,
+                      .fallback = "text",
+                      .range = "text|json",
+                      .help = "form of the log on stderr and of results on stdout; json switches the live view off"},
+    [O_WORK_DIR] = {.name = "work-dir",
+                    .env = "KUBEFERRY_WORK_DIR",
+                    .argument = "DIR",
+                    .type = OPTION_TEXT,
+                    .fallback = "a directory of its own under TMPDIR",
+                    .help = "where the dump of the structure is put; it may stay for a later look"},
+    [O_TASK] = {.name = "task",
+                .env = "KUBEFERRY_TASK",
+                .argument = "FILE",
+                .type = OPTION_TEXT,
+                .help =
+                    "read the task document (docs/task-document.md) in place of the options; an option given beside it "
+                    "wins over the document"},
+    [O_FORCE] = {.name = "force",
+                 .type = OPTION_FLAG,
+                 .verbs = VERBS(VERB_CLEANUP),
+                 .help = "drop slot and publication by their names even if nothing shows that this task made them"},
+    [O_HELP] = {.name = "help", .type = OPTION_FLAG, .help = "this page; after a verb, the page of that verb"},
+    [O_HELP_MARKDOWN] = {.name = "help-markdown", .type = OPTION_FLAG, .help = "docs/options.md"},
+    [O_VERSION] = {.name = "version", .type = OPTION_FLAG, .help = "the version"},
+};
+
+static const OptionTable TABLE = {
+    .program = "kubeferry-engine",
+    .summary = "Moves a live PostgreSQL database into another one.",
+    .verbs = VERB_TABLE,
+    .verb_count = VERB_COUNT,
+    .specs = SPECS,
+    .spec_count = O_COUNT,
+    .notes = "A connection string on the command line is overwritten there at once, yet others on the machine may have "
+             "seen it: "
+             "give it in the environment, or leave the password to PGPASSFILE, a service file, PGPASSWORD or the task "
+             "document's passwordFile.\n\n"
+             "Exit codes: 0 done; 1 verify found a difference; 64 bad configuration or credentials; 69 an endpoint "
+             "cannot be "
+             "reached; 75 try again; 78 precheck failed, or another condition that a person must change.",
+};
+
+const char *engine_verb_name(EngineVerb verb)
+{
+    return verb < VERB_COUNT ? VERB_TABLE[verb].name : "";
+}
+
+static void set_text(char **target, const OptionValue *value)
+{
+    free(*target);
+    *target = memory_strdup(value->text);
+}
+
+static int set_endpoint(Endpoint *target, const char *role, const OptionValue *value, Error *err)
+{
+    Endpoint found;
+    if (endpoint_parse(value->text, role, &found, err))
+        return -1;
+    endpoint_free(target);
+    *target = found;
+    return 0;
+}
+
+static int set_objects(ObjectList *target, const OptionValue *value, Error *err)
+{
+    ObjectList found;
+    if (object_list_parse(value->text, &found, err))
+        return -1;
+    object_list_free(target);
+    *target = found;
+    return 0;
+}
+
+static int apply_option(int option, const OptionValue *value, TaskDocument *task, Error *err)
+{
+    switch (option) {
+    case O_NAME:
+        set_text(&task->name, value);
+        return 0;
+    case O_SOURCE:
+        return set_endpoint(&task->source, "source", value, err);
+    case O_SINK:
+        return set_endpoint(&task->sink, "sink", value, err);
+    case O_OBJECTS:
+        return set_objects(&task->objects, value, err);
+    case O_STEPS:
+        return task_document_set_steps(task, value->text, err);
+    case O_JOBS:
+        task->jobs = (int)value->integer;
+        return 0;
+    case O_UNTIL:
+        task->until = value->integer == 1 ? UNTIL_CAUGHT_UP : UNTIL_STOPPED;
+        return 0;
+    case O_LISTEN:
+        set_text(&task->listen, value);
+        return 0;
+    case O_LOG_FORMAT:
+        task->log_format = value->integer == 1 ? LOG_JSON : LOG_TEXT;
+        return 0;
+    case O_WORK_DIR:
+        set_text(&task->work_dir, value);
+        return 0;
+    default:
+        return 0;
+    }
+}
+
+static int apply_options(const OptionValue values[O_COUNT], OptionOrigin origin, TaskDocument *task, Error *err)
+{
+    for (int i = 0; i < O_COUNT; i++)
+        if (values[i].origin == origin && apply_option(i, &values[i], task, err))
+            return -1;
+    return 0;
+}
+
+static int fill(const OptionValue values[O_COUNT], int verb, EngineOptions *out, Error *err)
+{
+    out->verb = verb < 0 ? VERB_NONE : (EngineVerb)verb;
+    out->force = values[O_FORCE].origin != OPTION_UNSET;
+    out->help = values[O_HELP].origin != OPTION_UNSET;
+    out->help_markdown = values[O_HELP_MARKDOWN].origin != OPTION_UNSET;
+    out->version = values[O_VERSION].origin != OPTION_UNSET;
+    if (out->help || out->help_markdown || out->version)
+        return 0;
+    if (verb < 0) {
+        error_set(err, ERROR_USAGE, "no verb was given");
+        return error_hint(err, "kubeferry-engine --help lists the verbs and options");
+    }
+    if (apply_options(values, OPTION_FROM_ENVIRONMENT, &out->task, err))
+        return -1;
+    if (values[O_TASK].origin != OPTION_UNSET && task_document_load(values[O_TASK].text, &out->task, err))
+        return -1;
+    if (apply_options(values, OPTION_FROM_ARGUMENTS, &out->task, err))
+        return -1;
+    return task_document_check(&out->task, err);
+}
+
+int engine_options_parse(int argc, char **argv, EngineOptions *out, Error *err)
+{
+    OptionValue values[O_COUNT] = {0};
+    int verb = -1;
+
+    *out = (EngineOptions){.verb = VERB_NONE};
+    task_document_init(&out->task);
+    int result = options_parse(&TABLE, argc, argv, &verb, values, err);
+    if (result == 0)
+        result = fill(values, verb, out, err);
+    options_free(&TABLE, values);
+    return result;
+}
+
+void engine_options_free(EngineOptions *options)
+{
+    task_document_free(&options->task);
+}
+
+void engine_options_answer(const EngineOptions *options, FILE *out)
+{
+    auto_buffer Buffer text = {0};
+
+    if (options->help)
+        options_help(&TABLE, options->verb == VERB_NONE ? -1 : (int)options->verb, &text);
+    else if (options->help_markdown)
+        options_markdown(&TABLE, &text);
+    else
+        buffer_puts(&text, "kubeferry-engine " KUBEFERRY_VERSION "\n");
+    fputs(buffer_text(&text), out);
+}

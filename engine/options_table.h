@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+// The verbs and options of kubeferry-engine, and the task that they describe.
+#pragma once
+
+#include "common/base/error.h"
+#include "common/contract/task_document.h"
+
+#include <stdio.h>
+
+typedef enum EngineVerb {
+    VERB_PRECHECK,
+    VERB_INIT_STRUCT,
+    VERB_INIT_DATA,
+    VERB_CDC,
+    VERB_VERIFY,
+    VERB_CLEANUP,
+    VERB_RUN,
+    VERB_COUNT,
+    VERB_NONE = VERB_COUNT, // only with help, help_markdown or version
+} EngineVerb;
+
+typedef struct EngineOptions {
+    EngineVerb verb;
+    TaskDocument task; // complete and checked, unless one of help, help_markdown and version is set
+    bool force;
+    bool help, help_markdown, version;
+} EngineOptions;
+
+// An option given as an argument wins over the task document (--task), which wins over the environment. Connection
+// strings are overwritten in argv. ERROR_USAGE; out must be freed in either case.
+MUST_CHECK int engine_options_parse(int argc, char **argv, EngineOptions *out, Error *err);
+void engine_options_free(EngineOptions *options);
+const char *engine_verb_name(EngineVerb verb); // "init-data"
+// What --help (of the verb, if one was given), --help-markdown or --version asks for.
+void engine_options_answer(const EngineOptions *options, FILE *out);
