@@ -48,6 +48,10 @@ def lsn_number(text):
     return (int(high, 16) << 32) + int(low, 16)
 
 
+def applied(document):
+    return lsn_number(document["stream"]["lsnApplied"] or "0/0")
+
+
 def engine_arguments(verb, source, sink):
     return [ENGINE, verb, "--name", "demo", "--source", source.conninfo(password=None), "--sink", sink.conninfo(password=None)]
 
@@ -108,7 +112,7 @@ def migrate(source, sink, options, environment):
                 writer.stop()
             last = lsn_number(source.value("SELECT pg_current_wal_insert_lsn()::text"))
             stopped = time.monotonic()
-            wait_for(engine, port, lambda d: lsn_number(d["lsn"]["applied"]) >= last, "the last commit's arrival", 300)
+            wait_for(engine, port, lambda d: applied(d) >= last, "the last commit's arrival", 300)
             seconds = {"copied": copied, "drained": time.monotonic() - stopped, "all": time.monotonic() - started}
             document = progress(port)
             engine.send_signal(signal.SIGTERM)
@@ -124,20 +128,20 @@ def migrate(source, sink, options, environment):
 
 
 def is_streaming(document):
-    return document["step"] == "cdc" and document["lsn"]["applied"] not in (None, "0/0")
+    return document["step"] == "cdc" and applied(document) > 0
 
 
 def report(document, verify, seconds, checked, total):
     tables, rows, differing = checked
-    cdc = document["cdc"]
-    steps = ", ".join(f"{step['name']} {step['seconds']:.1f} s" for step in document["steps"] if step["name"] != "cdc")
+    copy, stream = document["copy"], document["stream"]
+    steps = ", ".join(f"{step['step']} {step['seconds']:.1f} s" for step in document["steps"] if "seconds" in step)
     print(f"""
   tables             {tables}
-  rows               {rows:,} at the end, {document['rows']['done']:,} copied
-  bytes copied       {document['bytes']['done']:,}
+  rows               {rows:,} at the end, {copy['rowsDone']:,} copied
+  bytes copied       {copy['bytesDone']:,}
   steps              {steps}
-  changes applied    {cdc['changes']:,} in {cdc['transactions']:,} transactions
-  lag                p50 {cdc['lag_p50_seconds'] * 1000:.0f} ms, p99 {cdc['lag_p99_seconds'] * 1000:.0f} ms
+  changes applied    {stream['changes']:,} in {stream['transactions']:,} transactions
+  lag                p50 {stream['lagP50Seconds'] * 1000:.1f} ms, p99 {stream['lagP99Seconds'] * 1000:.1f} ms
   last commit        on the sink {seconds['drained']:.2f} s after the writers stopped
   engine's verify    {'equal' if verify.returncode == 0 else 'exit code ' + str(verify.returncode)}
   own comparison     {'equal' if not differing else '; '.join(differing)}
