@@ -1,26 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// The two clocks, as seconds.
+// Times as text.
 #include "common/base/clock.h"
 
 #include <stdio.h>
-#include <time.h>
-
-static double read_clock(clockid_t id)
-{
-    struct timespec now;
-    clock_gettime(id, &now);
-    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
-}
-
-double clock_monotonic(void)
-{
-    return read_clock(CLOCK_MONOTONIC);
-}
-
-double clock_epoch(void)
-{
-    return read_clock(CLOCK_REALTIME);
-}
 
 void clock_format(double epoch, char text[CLOCK_TEXT_SIZE])
 {

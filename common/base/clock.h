@@ -33,3 +33,7 @@ static inline double clock_from_postgres_us(int64_t us) // seconds since 1970-01
 {
     return (double)us / 1e6 + CLOCK_POSTGRES_EPOCH;
 }
+
+enum { CLOCK_TEXT_SIZE = 32 };
+// Seconds since 1970-01-01 UTC as "2026-11-22T21:07:12.345Z".
+void clock_format(double epoch, char text[CLOCK_TEXT_SIZE]);

@@ -41,7 +41,7 @@ void progress_init(Progress *p, const TaskDocument *task, const char *verb)
 {
     Step only;
 
-    *p = (Progress){.state = PROGRESS_RUNNING, .started = clock_epoch(), .differences = -1};
+    *p = (Progress){.state = PROGRESS_RUNNING, .started = clock_now(), .differences = -1};
     pthread_mutex_init(&p->lock, NULL);
     snprintf(p->task, sizeof p->task, "%s", task->name);
     snprintf(p->verb, sizeof p->verb, "%s", verb);
@@ -75,7 +75,7 @@ void progress_step_start(Progress *p, Step step)
     pthread_mutex_lock(&p->lock);
     p->step = step;
     p->state = PROGRESS_RUNNING;
-    p->steps[step] = (ProgressStep){PROGRESS_RUNNING, clock_epoch(), 0};
+    p->steps[step] = (ProgressStep){PROGRESS_RUNNING, clock_now(), 0};
     p->phase[0] = '\0';
     p->sample_count = 0;
     pthread_mutex_unlock(&p->lock);
@@ -87,7 +87,7 @@ void progress_step_end(Progress *p, Step step, ProgressState state)
 
     pthread_mutex_lock(&p->lock);
     p->steps[step].state = state;
-    p->steps[step].finished = clock_epoch();
+    p->steps[step].finished = clock_now();
     for (int i = 0; i < STEP_COUNT; i++)
         all_done = all_done && (!p->wanted[i] || p->steps[i].state == PROGRESS_DONE);
     if (state != PROGRESS_DONE || all_done)
@@ -258,7 +258,7 @@ void progress_fail(Progress *p, const Error *err)
         p->error = error;
     if (p->steps[p->step].state == PROGRESS_RUNNING) {
         p->steps[p->step].state = state;
-        p->steps[p->step].finished = clock_epoch();
+        p->steps[p->step].finished = clock_now();
     }
     pthread_mutex_unlock(&p->lock);
 }

@@ -63,7 +63,7 @@ static void add_lsn(json_object *o, const char *key, uint64_t lsn)
 static json_object *steps_to_json(const Progress *p)
 {
     json_object *list = json_object_new_array();
-    double now = clock_epoch();
+    double now = clock_now();
 
     for (int i = 0; i < STEP_COUNT; i++) {
         const ProgressStep *step = &p->steps[i];
@@ -247,7 +247,7 @@ static json_object *head_to_json(const Progress *p, const ProgressRates *rates, 
     add_text(o, "step", step_name(p->step));
     add_text(o, "phase", p->phase);
     add_time(o, "startedAt", p->started);
-    add_time(o, "updatedAt", clock_epoch());
+    add_time(o, "updatedAt", clock_now());
     json_object_object_add(o, "error", error_to_json(&p->error, text_max));
     json_object_object_add(o, "steps", steps_to_json(p));
     json_object_object_add(o, "copy", copy_to_json(p, rates));
