@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: Apache-2.0
+"""verify sees every difference, names the keys, and is right while writes go on."""
+
+import pytest
+
+from servers import Pgbench
+
+TABLES = """CREATE TABLE t (id int PRIMARY KEY, v text, j json, f float8); INSERT INTO t SELECT i, 'v' || i, '{"a": 1}', i / 3.0 FROM generate_series(1, 5000) i;
+CREATE TABLE two (a text, b int, v bytea, PRIMARY KEY (a, b)); INSERT INTO two SELECT 'k''"' || i, i, '\\x00' FROM generate_series(1, 500) i;
+CREATE TABLE nokey (a int, v text); ALTER TABLE nokey REPLICA IDENTITY FULL; INSERT INTO nokey SELECT i % 10, 'v' FROM generate_series(1, 100) i;
+CREATE TABLE p (id int PRIMARY KEY) PARTITION BY HASH (id); CREATE TABLE p0 PARTITION OF p FOR VALUES WITH (MODULUS 2, REMAINDER 0);
+CREATE TABLE p1 PARTITION OF p FOR VALUES WITH (MODULUS 2, REMAINDER 1); INSERT INTO p SELECT generate_series(1, 100);
+CREATE TABLE parent (id int PRIMARY KEY); CREATE TABLE child (PRIMARY KEY (id)) INHERITS (parent); INSERT INTO parent VALUES (1); INSERT INTO child VALUES (1);
+CREATE TABLE empty (id int PRIMARY KEY)"""
+
+
+@pytest.fixture
+def done(pair):
+    pair.source.execute(TABLES)
+    pair.migrate()
+    return pair
+
+
+def test_equal_ends(done):
+    result = done.run("verify")
+    assert "0" in result.output
+    done.source.execute("UPDATE t SET v = 'not yet applied' WHERE id < 100")
+    done.run("verify")
+    slots = done.source.rows("SELECT slot_name FROM pg_replication_slots WHERE database = current_database()")
+    assert slots == [(done.slot,)], "a temporary slot is left"
+
+
+@pytest.mark.parametrize("change, words", [
+    ("DELETE FROM t WHERE id = 4711", ["4711", "missing"]),
+    ("INSERT INTO t VALUES (99999, 'x')", ["99999", "extra"]),
+    ("INSERT INTO t VALUES (-5, 'x')", ["-5", "extra"]),
+    ("UPDATE t SET v = v || ' ' WHERE id = 17", ["17", "different"]),
+    ("UPDATE t SET j = '{\"a\":1}' WHERE id = 18", ["18", "different"]),
+    ("UPDATE t SET f = f + 1e-12 WHERE id = 19", ["19", "different"]),
+    ("UPDATE t SET v = NULL WHERE id = 20", ["20", "different"]),
+    ("UPDATE two SET v = '\\x0000' WHERE b = 30", ["30", "different"]),
+    ("UPDATE nokey SET v = 'x' WHERE ctid = (SELECT min(ctid) FROM nokey)", ["nokey"]),
+    ("INSERT INTO nokey VALUES (1, 'v')", ["nokey"]),
+    ("DELETE FROM p WHERE id = 42", ["42", "missing"]),
+    ("INSERT INTO child VALUES (3)", ["child", "3", "extra"]),
+    ("INSERT INTO empty VALUES (1)", ["empty", "extra"]),
+    ("TRUNCATE t", ["missing"]),
+])
+def test_each_difference_is_named(done, change, words):
+    done.sink.execute(change)
+    result = done.call("verify")
+    assert result.code == 1, result
+    assert all(word in result.output for word in words), result
+
+
+def test_at_most_twenty_keys_are_named(done):
+    done.sink.execute("DELETE FROM t WHERE id BETWEEN 1000 AND 1099")
+    result = done.call("verify")
+    assert result.code == 1 and "100" in result.output, result
+    named = sum(str(key) in result.output for key in range(1001, 1099))
+    assert 1 <= named <= 20, result
+
+
+def test_a_table_that_the_sink_lost(done):
+    done.sink.execute("DROP TABLE two")
+    result = done.call("verify")
+    assert result.code in (1, 78) and "two" in result.output, result
+
+
+def test_while_an_engine_applies_and_clients_write(pair):
+    pair.source.execute(TABLES)
+    script = """\\set id random(1, 5000)
+UPDATE t SET v = v || 'x' WHERE id = :id;
+INSERT INTO nokey VALUES (:id, 'n');
+"""
+    with pair.following() as engine, Pgbench(pair.source, rate=300, script=script) as writer:
+        for _ in range(3):
+            pair.run("verify", "--jobs", "2")
+        pair.sink.execute("UPDATE two SET v = NULL WHERE b = 77")
+        result = pair.call("verify")
+        assert result.code == 1 and "77" in result.output, result
+        pair.sink.execute("UPDATE two SET v = '\\x00' WHERE b = 77")
+        writer.stop()
+        pair.settle(engine)
+    pair.assert_equal()
