@@ -14,7 +14,7 @@ shift
 	for f in "$@"; do
 		echo "const char sql_$(basename "$f" .sql)[] ="
 		# The header comment stays in the file; what is sent starts at the first line that is not a comment.
-		awk 'started || !/^--/ { started = 1; gsub(/\\/, "\\\\"); gsub(/"/, "\\\""); print "    \"" $0 "\\n\"" }' "$f"
+		awk 'started || !/^--/ { started = 1; gsub(/\\/, "&&"); gsub(/"/, "\\\""); print "    \"" $0 "\\n\"" }' "$f"
 		echo '    "";'
 	done
 } >"$dir/sql.c"
