@@ -19,9 +19,9 @@ SELECT c.oid, n.nspname, c.relname, c.relkind, c.relreplident, c.relispartition,
             UNION ALL
             SELECT h.inhparent FROM pg_catalog.pg_inherits h JOIN up ON h.inhrelid = up.oid WHERE c.relispartition)
        SELECT pg_catalog.bool_or(un.nspname = ANY ($1::text[]) OR (un.nspname, uc.relname) IN
-                  (SELECT s, t FROM pg_catalog.unnest($2::text[], $3::text[]) AS x(s, t))) AS wanted,
+                  (SELECT s, t FROM ROWS FROM (pg_catalog.unnest($2::text[]), pg_catalog.unnest($3::text[])) AS x(s, t))) AS wanted,
               pg_catalog.bool_or(un.nspname = ANY ($4::text[]) OR (un.nspname, uc.relname) IN
-                  (SELECT s, t FROM pg_catalog.unnest($5::text[], $6::text[]) AS x(s, t))) AS excluded
+                  (SELECT s, t FROM ROWS FROM (pg_catalog.unnest($5::text[]), pg_catalog.unnest($6::text[])) AS x(s, t))) AS excluded
          FROM up JOIN pg_catalog.pg_class uc ON uc.oid = up.oid JOIN pg_catalog.pg_namespace un ON un.oid = uc.relnamespace) w
  WHERE c.relkind IN ('r', 'p')
    AND c.relpersistence <> 't'
