@@ -1,0 +1,9 @@
+// SPDX-License-Identifier: Apache-2.0
+// The verb verify: are both ends equal, row for row?
+#pragma once
+
+#include "engine/context.h"
+
+// *equal false: there is at least one difference (the exit code is then EXIT_DIFFERENT). An error: it could not be
+// told.
+MUST_CHECK int verb_verify(Context *ctx, Progress *progress, bool *equal, Error *err);
