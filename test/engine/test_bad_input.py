@@ -1,0 +1,419 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Each kind of bad input ends with a message that names it, the right exit code, and nothing lost or left behind."""
+
+import os
+import shutil
+import socket
+import subprocess
+
+import psycopg
+import pytest
+
+from comparison import tables
+from engine_process import Engine
+from servers import embedded_bin, eventually, free_port
+
+TABLE = "CREATE TABLE t (id int PRIMARY KEY, v text); INSERT INTO t SELECT i, 'v' FROM generate_series(1, 1000) i"
+
+
+def refused(pair, code, words, *more, verb="run", **options):
+    """Runs it: that exit code, these words in the output, no word of an internal failure."""
+    result = pair.call(verb, "--until", "caught-up", *more, **options) if verb == "run" else pair.call(verb, *more, **options)
+    assert result.code == code, result
+    for word in words:
+        assert word.lower() in result.output.lower(), f"{word!r} is not in: {result}"
+    return result
+
+
+# --- Endpoints
+
+@pytest.mark.parametrize("end", ["source", "sink"])
+@pytest.mark.parametrize("change, code, words", [
+    ({"password": "wrong"}, 64, ["password"]),
+    ({"user": "nobody_here"}, 64, ["nobody_here"]),
+    ({"database": "nothing_here"}, 64, ["nothing_here", "does not exist"]),
+    ({"host": "no-such-host.invalid"}, 69, ["no-such-host.invalid"]),
+    ({"port": 1}, 69, ["refused"]),
+    ({"sslmode": "verify-full", "sslrootcert": "/nonexistent"}, 64, ["/nonexistent"]),
+    ({"sslmode": "verify-full", "sslrootcert": "own"}, 64, ["certificate"]),
+    ({"user": "tls_only", "password": "pw of a role", "sslmode": "disable"}, 64, ["tls_only"]),
+    ({"sslmode": "nonsense"}, 64, ["sslmode"]),
+], ids=lambda value: ",".join(map(str, value)) if isinstance(value, dict) else None)
+def test_endpoint(pair, end, change, code, words):
+    pair.source.execute(TABLE)
+    database = getattr(pair, end)
+    make_tls_only_role(database)
+    change = dict(change)
+    if change.get("sslrootcert") == "own":
+        change["sslrootcert"] = other_certificate(database.server)
+    values = {"database": database.name, **change}
+    setattr(pair, end + "_text", database.server.conninfo(**values))
+    result = refused(pair, code, [end, *words])
+    assert "wrong" not in result.output.replace("wrong password", ""), "the password is shown"
+    assert pair.leftovers() == [] and tables(pair.sink) == []
+
+
+def make_tls_only_role(database):
+    """The servers let this one in over TLS alone."""
+    if not database.value("SELECT 1 FROM pg_roles WHERE rolname = 'tls_only'"):
+        database.role("tls_only", "LOGIN SUPERUSER")
+
+
+def other_certificate(server):
+    path = os.path.join(server.directory, "other.crt")
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=other",
+                    "-keyout", path + ".key", "-out", path], check=True, capture_output=True)
+    return path
+
+
+def test_tls_is_demanded_and_the_server_has_none(make_server, make_pair):
+    pair = make_pair(sink=make_server(tls=False))
+    pair.source.execute(TABLE)
+    pair.sink_text = pair.sink.conninfo(sslmode="require")
+    refused(pair, 64, ["sink", "SSL"])
+
+
+def test_tls_that_is_demanded_and_there(pair):
+    pair.source.execute(TABLE)
+    make_tls_only_role(pair.source)
+    pair.source_text = pair.source.conninfo(user="tls_only", password="pw of a role", sslmode="require")
+    pair.sink_text = pair.sink.conninfo(sslmode="verify-ca", sslrootcert=os.path.join(pair.sink.server.directory, "server.crt"))
+    pair.migrate()
+    pair.assert_equal()
+
+
+def test_a_host_that_does_not_answer(pair):
+    """A port that accepts and says nothing: the engine must not wait for ever."""
+    with socket.socket() as silent:
+        port = free_port()
+        silent.bind(("127.0.0.1", port))
+        silent.listen()
+        pair.source_text = f"host=127.0.0.1 port={port} dbname=x user=x password=x connect_timeout=3"
+        refused(pair, 69, ["source"], timeout=60)
+
+
+def test_source_and_sink_are_the_same_database(pair):
+    pair.source.execute(TABLE)
+    pair.sink_text = pair.source_text
+    result = pair.call("run", "--until", "caught-up")
+    assert result.code in (64, 78) and "same" in result.output, result
+    assert pair.leftovers() == []
+
+
+# --- What the source lacks
+
+def test_wal_level_replica(make_server, make_pair):
+    pair = make_pair(source=make_server(settings={"wal_level": "replica"}))
+    pair.source.execute(TABLE)
+    refused(pair, 78, ["wal_level", "logical"])
+    assert tables(pair.sink) == []
+
+
+def test_no_free_slot(make_server, make_pair):
+    pair = make_pair(source=make_server(settings={"max_replication_slots": "1"}))
+    pair.source.execute(TABLE)
+    pair.source.execute("SELECT pg_create_logical_replication_slot('the_only_one', 'pgoutput')")
+    refused(pair, 78, ["max_replication_slots", "the_only_one"])
+    pair.source.execute("SELECT pg_drop_replication_slot('the_only_one')")
+    pair.migrate()
+    pair.assert_equal()
+
+
+def test_no_free_walsender(make_server, make_pair):
+    pair = make_pair(source=make_server(settings={"max_wal_senders": "0"}))
+    pair.source.execute(TABLE)
+    refused(pair, 78, ["max_wal_senders"])
+
+
+@pytest.mark.parametrize("table", [
+    "CREATE TABLE keyless (a int, b text)",
+    "CREATE TABLE keyless (id int PRIMARY KEY); ALTER TABLE keyless REPLICA IDENTITY NOTHING",
+    "CREATE TABLE keyless (id int PRIMARY KEY DEFERRABLE)",
+    "CREATE TABLE keyless (id int PRIMARY KEY, k int NOT NULL); CREATE UNIQUE INDEX ki ON keyless (k); ALTER TABLE keyless REPLICA IDENTITY USING INDEX ki; DROP INDEX ki",
+])
+def test_table_without_a_usable_identity(pair, table):
+    pair.source.execute(TABLE)
+    pair.source.execute(table)
+    refused(pair, 78, ["keyless", "REPLICA IDENTITY"])
+    refused(pair, 78, ["keyless"], verb="precheck")
+    assert pair.leftovers() == [] and tables(pair.sink) == []
+    pair.run("run", "--steps", "cdc=false")
+    pair.assert_equal()
+
+
+def test_slot_of_that_name_belongs_to_somebody_else(pair):
+    pair.source.execute(TABLE)
+    pair.source.execute(f"SELECT pg_create_logical_replication_slot('{pair.slot}', 'test_decoding')")
+    refused(pair, 78, [pair.slot])
+    assert pair.leftovers() == [pair.slot], "it is not ours to drop"
+
+
+# --- What the sink lacks
+
+def test_missing_extension(make_server, make_pair, tmp_path_factory):
+    home = tmp_path_factory.mktemp("server")
+    os.chmod(home.parent, 0o755)
+    os.chmod(home, 0o755)
+    copy = os.path.join(home, "postgres")
+    shutil.copytree(os.path.dirname(embedded_bin(14)), copy, symlinks=True)
+    extensions = os.path.join(copy, "share", "postgresql", "extension")
+    with open(os.path.join(extensions, "only_there.control"), "w", encoding="ascii") as file:
+        file.write("default_version = '1.0'\n")
+    with open(os.path.join(extensions, "only_there--1.0.sql"), "w", encoding="ascii") as file:
+        file.write("CREATE DOMAIN only_there_type AS int;\n")
+    open_to_the_server(home)
+    pair = make_pair(source=make_server(os.path.join(copy, "bin")))
+    pair.source.execute("CREATE EXTENSION only_there; CREATE TABLE t (id int PRIMARY KEY, v only_there_type)")
+    refused(pair, 78, ["only_there", "extension"])
+    assert pair.leftovers() == [] and tables(pair.sink) == []
+
+
+def open_to_the_server(path):
+    """The account postgres must reach it: every directory above is opened for passing through."""
+    path = str(path)
+    while path not in ("/", "/tmp"):
+        os.chmod(path, os.stat(path).st_mode | 0o755)
+        path = os.path.dirname(path)
+
+
+def test_encoding_that_cannot_hold_the_data(make_pair):
+    pair = make_pair(sink_options={"encoding": "LATIN1"})
+    pair.source.execute("CREATE TABLE t (id int PRIMARY KEY, v text); INSERT INTO t VALUES (1, '漢字')")
+    refused(pair, 78, ["encoding", "LATIN1"])
+    assert tables(pair.sink) == []
+
+
+def test_sink_table_with_rows_of_somebody_else(pair):
+    pair.source.execute(TABLE + "; CREATE TABLE other (id int PRIMARY KEY); INSERT INTO other VALUES (1)")
+    pair.sink.execute("CREATE TABLE t (id int PRIMARY KEY, v text); INSERT INTO t VALUES (-1, 'mine')")
+    for verb in ("precheck", "run"):
+        refused(pair, 78, ["t", "rows"], verb=verb)
+    refused(pair, 78, ["rows"], "--steps", "precheck=false")
+    assert pair.sink.rows("SELECT * FROM t") == [(-1, "mine")]
+    assert pair.sink.value("SELECT COALESCE((SELECT n_tup_ins FROM pg_stat_user_tables WHERE relname = 'other'), 0)") == 0
+
+
+@pytest.mark.parametrize("sink_table, word", [
+    ("CREATE TABLE t (id int PRIMARY KEY)", "v"),
+    ("CREATE TABLE t (id int PRIMARY KEY, v int)", "v"),
+    ("CREATE VIEW t AS SELECT 1 AS id, ''::text AS v", "t"),
+])
+def test_sink_table_of_another_shape(pair, sink_table, word):
+    pair.source.execute(TABLE)
+    pair.sink.execute(sink_table)
+    result = refused(pair, 78, [word])
+    assert "public" in result.output, result
+
+
+@pytest.fixture
+def small_disk(sink_server):
+    """A tablespace of the sink on a file system of 40 MB; gives (name, a function that makes it larger)."""
+    path = os.path.join(sink_server.directory, "small")
+    prefix = [] if os.getuid() == 0 else ["sudo"]
+    os.makedirs(path)
+    account = os.stat(sink_server.directory)
+    subprocess.run([*prefix, "mount", "-t", "tmpfs", "-o", f"size=40m,mode=700,uid={account.st_uid},gid={account.st_gid}", "none", path], check=True)
+    with psycopg.connect(sink_server.conninfo(), autocommit=True) as connection:
+        connection.execute(f"CREATE TABLESPACE small LOCATION '{path}'")
+        yield "small", lambda: subprocess.run([*prefix, "mount", "-o", "remount,size=400m", path], check=True)
+        connection.execute("DROP TABLESPACE small")
+    subprocess.run([*prefix, "umount", path], check=True)
+
+
+@pytest.mark.parametrize("moment", ["copy", "cdc"])
+def test_disk_of_the_sink_is_full(pair, small_disk, moment):
+    tablespace, enlarge = small_disk
+    fill = "INSERT INTO t SELECT i, repeat('v', 400) FROM generate_series(10000, 140000) i"
+    pair.source.execute(TABLE)
+    if moment == "copy":
+        pair.source.execute(fill)
+    pair.sink.close()
+    with psycopg.connect(pair.sink.server.conninfo(), autocommit=True) as connection:
+        connection.execute(f"ALTER DATABASE {pair.sink.name} SET TABLESPACE {tablespace}")
+    if moment == "cdc":
+        pair.migrate()
+        pair.source.execute(fill)
+    refused(pair, 75, ["No space left on device", "sink"])
+    enlarge()
+    pair.migrate()
+    pair.assert_equal()
+    pair.sink.drop()
+
+
+# --- What happens on the way
+
+@pytest.mark.parametrize("change, word", [
+    ("ALTER TABLE t ADD more int; INSERT INTO t VALUES (2000, 'n', 1)", "more"),
+    ("ALTER TABLE t RENAME v TO renamed; INSERT INTO t VALUES (2000, 'n')", "renamed"),
+    ("ALTER TABLE t ALTER v TYPE int USING 7; INSERT INTO t VALUES (2000, 1)", "v"),
+    ("ALTER TABLE t DROP v; INSERT INTO t VALUES (2000)", "v"),
+])
+def test_schema_of_the_source_changes_in_the_stream(pair, change, word):
+    pair.source.execute(TABLE)
+    pair.migrate()
+    pair.source.execute("UPDATE t SET v = 'before' WHERE id < 10")
+    alter, insert = change.split(";")
+    pair.source.execute(alter)
+    pair.source.execute(insert)
+    result = refused(pair, 78, ["t", word])
+    assert "public" in result.output and "column" in result.output.lower(), result
+    assert pair.sink.value("SELECT count(*) FROM t WHERE v = 'before'") == 9, "what came before is applied"
+    # What to do: the same change on the sink, then the same command.
+    pair.sink.execute(alter)
+    pair.migrate()
+    pair.assert_equal()
+
+
+def test_slot_dropped(pair):
+    pair.source.execute(TABLE)
+    pair.migrate()
+    pair.source.execute(f"SELECT pg_drop_replication_slot('{pair.slot}')")
+    pair.source.execute("DELETE FROM t WHERE id = 1")
+    refused(pair, 78, [pair.slot])
+
+
+def test_slot_dropped_and_made_again(pair):
+    pair.source.execute(TABLE)
+    pair.migrate()
+    pair.source.execute(f"SELECT pg_drop_replication_slot('{pair.slot}')")
+    pair.source.execute("DELETE FROM t WHERE id = 1")
+    pair.source.execute(f"SELECT pg_create_logical_replication_slot('{pair.slot}', 'pgoutput')")
+    refused(pair, 78, [pair.slot])
+
+
+def test_slot_invalidated(make_server, make_pair):
+    pair = make_pair(source=make_server(settings={"max_slot_wal_keep_size": "1MB", "max_wal_size": "40MB", "min_wal_size": "32MB"}))
+    pair.source.execute(TABLE)
+    pair.migrate()
+
+    def lost():
+        pair.source.execute("INSERT INTO t SELECT i, repeat('x', 1000) FROM generate_series((SELECT max(id) + 1 FROM t), (SELECT max(id) + 20000 FROM t)) i")
+        pair.source.execute("SELECT pg_switch_wal()")
+        pair.source.execute("CHECKPOINT")
+        return pair.source.value(f"SELECT wal_status = 'lost' FROM pg_replication_slots WHERE slot_name = '{pair.slot}'")
+    eventually(lost, 60, "the slot's invalidation")
+    refused(pair, 78, [pair.slot, "max_slot_wal_keep_size"])
+    pair.run("cleanup")
+    assert pair.leftovers() == []
+
+
+def test_publication_dropped(pair):
+    pair.source.execute(TABLE)
+    pair.migrate()
+    pair.source.execute(f"DROP PUBLICATION {pair.publication}")
+    pair.source.execute("DELETE FROM t WHERE id = 1")
+    refused(pair, 78, [pair.publication])
+
+
+def test_sink_table_dropped_in_the_stream(pair):
+    pair.source.execute(TABLE)
+    pair.migrate()
+    pair.sink.execute("DROP TABLE t")
+    pair.source.execute("DELETE FROM t WHERE id = 1")
+    refused(pair, 78, ["t"])
+
+
+def test_ledger_of_another_version(pair):
+    pair.source.execute(TABLE)
+    pair.migrate()
+    pair.sink.execute("UPDATE kubeferry.version SET version = 999")
+    refused(pair, 78, ["999"])
+
+
+@pytest.mark.parametrize("verb", ["run", "cdc", "init-data"])
+def test_the_same_name_twice(pair, verb):
+    pair.source.execute(TABLE)
+    pair.marker_table()
+    engine = pair.start("run", listen=True)
+    pair.settle(engine)
+    result = pair.call(verb, timeout=60)
+    assert result.code == 75 and pair.name in result.output, result
+    assert engine.running()
+    pair.source.execute("DELETE FROM t WHERE id = 1")
+    pair.settle(engine)
+    pair.assert_equal()
+
+
+def test_another_task_of_the_same_name_with_another_source(make_pair):
+    """The ledger is bound to its source: the same name may not go on from elsewhere."""
+    first = make_pair()
+    second = make_pair()
+    for pair in (first, second):
+        pair.source.execute(TABLE)
+    first.migrate()
+    second.name, second.slot, second.sink_text = first.name, first.slot, first.sink_text
+    result = second.call("run", "--until", "caught-up")
+    assert result.code == 78 and first.name in result.output, result
+
+
+# --- Options
+
+SAMPLES = ["--source", "host=x dbname=x", "--sink", "host=y dbname=y"]
+
+
+@pytest.mark.parametrize("arguments, words", [
+    ([], ["usage"]),
+    (["fly"], ["fly"]),
+    (["run"], ["--source"]),
+    (["run", "--source", "host=x"], ["--sink"]),
+    (["run", *SAMPLES, "--jobs", "0"], ["--jobs"]),
+    (["run", *SAMPLES, "--jobs", "many"], ["--jobs", "many"]),
+    (["run", *SAMPLES, "--jobs", "100000"], ["--jobs"]),
+    (["run", *SAMPLES, "--jobs"], ["--jobs"]),
+    (["run", *SAMPLES, "--jbos", "2"], ["--jbos"]),
+    (["run", *SAMPLES, "--until", "tomorrow"], ["--until", "tomorrow"]),
+    (["run", *SAMPLES, "--steps", "precheck=maybe"], ["--steps", "maybe"]),
+    (["run", *SAMPLES, "--steps", "presto=true"], ["presto"]),
+    (["run", *SAMPLES, "--log-format", "xml"], ["--log-format", "xml"]),
+    (["run", *SAMPLES, "--listen", "nowhere"], ["--listen"]),
+    (["run", *SAMPLES, "--listen", "127.0.0.1:99999999"], ["--listen"]),
+    (["run", *SAMPLES, "--name", "No Such Name!"], ["--name"]),
+    (["run", *SAMPLES, "--name", "n" * 64], ["--name"]),
+    (["run", *SAMPLES, "--name", ""], ["--name"]),
+    (["run", *SAMPLES, "surplus"], ["surplus"]),
+    (["run", "--source", "postgresql://[::1", "--sink", "host=x"], ["source"]),
+    (["run", "--source", "hots=x", "--sink", "host=x"], ["hots"]),
+    (["run", "--source", "no sense", "--sink", "host=x"], ["source"]),
+    (["run", "--source", "", "--sink", "host=x"], ["source"]),
+    (["run", "--task", "/nonexistent/task.json"], ["/nonexistent/task.json"]),
+])
+def test_malformed_options(arguments, words):
+    result = Engine(*arguments).wait()
+    assert result.code == 64, result
+    for word in words:
+        assert word in result.output, result
+
+
+@pytest.mark.parametrize("text, word", [
+    ("{", "task.json"),
+    ("[]", "task.json"),
+    ('{"name": "x", "nmae": "y"}', "nmae"),
+    ('{"version": 1, "name": 7}', "name"),
+    ('{"version": 1, "name": "x", "jobs": "two"}', "jobs"),
+    ("\x00", "task.json"),
+])
+def test_malformed_task_document(tmp_path, text, word):
+    path = tmp_path / "task.json"
+    path.write_text(text, encoding="utf-8")
+    result = Engine("run", "--task", path).wait()
+    assert result.code == 64 and word in result.output, result
+
+
+def test_the_listening_port_is_taken(pair):
+    pair.source.execute(TABLE)
+    with socket.socket() as taken:
+        port = free_port()
+        taken.bind(("127.0.0.1", port))
+        taken.listen()
+        result = pair.call("run", "--until", "caught-up", "--listen", f"127.0.0.1:{port}")
+    assert result.code in (64, 75, 78) and str(port) in result.output, result
+
+
+def test_help_and_version():
+    result = Engine("--help").wait()
+    assert result.code == 0 and "--migration-object" in result.output and "init-struct" in result.output, result
+    result = Engine("run", "--help").wait()
+    assert result.code == 0 and "--until" in result.output, result
+    result = Engine("--version").wait()
+    assert result.code == 0 and "kubeferry" in result.output, result
+
