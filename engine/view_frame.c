@@ -181,8 +181,6 @@ static void put_totals(Frame *f, const Progress *p, const ProgressRates *rates, 
         view_format_bytes((double)p->bytes_total, total));
     if (rates->bytes > 0)
         put(f, "  %s/s", view_format_bytes(rates->bytes, text));
-    if (rates->seconds_left >= 0)
-        put(f, "  %s left", view_format_clock(rates->seconds_left, text));
     end_line(f);
     pad_to(f, name_width + 4);
     put(f, "%s of %s tables", view_format_count((double)p->tables_done, done),
@@ -191,6 +189,8 @@ static void put_totals(Frame *f, const Progress *p, const ProgressRates *rates, 
     if (p->indexes_total > 0)
         put(f, "  %s of %s indexes", view_format_count((double)p->indexes_done, done),
             view_format_count((double)p->indexes_total, total));
+    if (rates->seconds_left >= 0)
+        put(f, "  %s left", view_format_clock(rates->seconds_left, text));
     end_line(f);
 }
 
