@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0
+// Reads the stream into batches and hands them to the applier: one session, from START_REPLICATION to the first failure
+// or the end that was asked for. The caller starts another session after a failure that may pass.
+#pragma once
+
+#include "engine/apply/applier.h"
+#include "engine/apply/barrier.h"
+#include "engine/stream/replication.h"
+
+typedef struct ReaderGoal {
+    uint64_t until_lsn; // end once everything committed before it is applied, and nothing after; 0: go on
+    bool serve_verify;  // meet with verify at its barrier
+} ReaderGoal;
+
+// Runs one session. 0: the goal is reached, or a stop was requested (*stopped). position: as stored in the ledger.
+MUST_CHECK int reader_session(const Context *ctx, Ledger *ledger, const LedgerPosition *position, const ReaderGoal *goal,
+                              bool *stopped, Error *err);
