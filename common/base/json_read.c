@@ -60,8 +60,7 @@ json_object *json_read_file(const char *path, const char *what, size_t max_bytes
         for (size_t i = 0; i < end && i < len; i++)
             line += text[i] == '\n';
         json_object_put(document);
-        error_set(err, ERROR_USAGE, "%s '%s': line %zu: %s", what, path, line,
-                  problem == json_tokener_continue ? "it ends in the middle" : json_tokener_error_desc(problem));
+        error_set(err, ERROR_USAGE, "%s '%s': line %zu: %s", what, path, line, json_tokener_error_desc(problem));
         return NULL;
     }
     if (!document)

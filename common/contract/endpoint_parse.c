@@ -127,12 +127,11 @@ static void set_decoded(Endpoint *e, const char *keyword, const char *from, size
 static const char *port_problem(const char *port, size_t len)
 {
     unsigned number = 0;
-    if (len > 5)
-        return "a port number above 65535";
     for (size_t i = 0; i < len; i++) {
         if (!isdigit((unsigned char)port[i]))
             return "a port that is no number";
-        number = number * 10 + (unsigned)(port[i] - '0');
+        if (number <= 65535)
+            number = number * 10 + (unsigned)(port[i] - '0');
     }
     return len > 0 && (number == 0 || number > 65535) ? "a port number outside of 1 to 65535" : NULL;
 }
