@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: Apache-2.0
+// kubeferry-engine: moves a live PostgreSQL database into another one. Sets the process up and hands over to a verb.
+#include "common/base/log.h"
+#include "common/base/memory.h"
+#include "common/base/stop.h"
+#include "common/contract/exit_codes.h"
+#include "engine/ledger/ledger.h"
+#include "engine/options_table.h"
+#include "engine/status_server.h"
+#include "engine/verbs/cdc.h"
+#include "engine/verbs/cleanup.h"
+#include "engine/verbs/init_data.h"
+#include "engine/verbs/init_struct.h"
+#include "engine/verbs/precheck.h"
+#include "engine/verbs/run.h"
+#include "engine/verbs/verify.h"
+#include "engine/view.h"
+
+#include <malloc.h>
+#include <stdio.h>
+
+static int do_precheck(const EngineOptions *options, Progress *progress, Error *err)
+{
+    return verb_precheck(&options->task, progress, err);
+}
+
+static int do_cleanup(const EngineOptions *options, Progress *progress, Error *err)
+{
+    return verb_cleanup(&options->task, progress, options->force, err);
+}
+
+static int do_run(const EngineOptions *options, Progress *progress, Error *err)
+{
+    return verb_run(&options->task, progress, err);
+}
+
+// A step by itself: connects, takes the task's lock, does it.
+static int do_step(const EngineOptions *options, Progress *progress, int (*step)(Context *, Ledger *, Error *), Error *err)
+{
+    Context ctx;
+    Ledger ledger = {0};
+
+    int rc = context_open(&ctx, &options->task, progress, err) || ledger_open(&ctx, &ledger, err) || step(&ctx, &ledger, err)
+                 ? -1
+                 : 0;
+    ledger_close(&ledger);
+    context_close(&ctx);
+    return rc;
+}
+
+static int do_init_struct(const EngineOptions *options, Progress *progress, Error *err)
+{
+    return do_step(options, progress, verb_init_struct, err);
+}
+
+static int do_init_data(const EngineOptions *options, Progress *progress, Error *err)
+{
+    return do_step(options, progress, verb_init_data, err);
+}
+
+static int do_cdc(const EngineOptions *options, Progress *progress, Error *err)
+{
+    return do_step(options, progress, verb_cdc, err);
+}
+
+static bool verified_equal = true;
+
+static int do_verify(const EngineOptions *options, Progress *progress, Error *err)
+{
+    Context ctx;
+    int rc = context_open(&ctx, &options->task, progress, err) || verb_verify(&ctx, progress, &verified_equal, err) ? -1 : 0;
+    context_close(&ctx);
+    return rc;
+}
+
+static const struct {
+    int (*run)(const EngineOptions *options, Progress *progress, Error *err);
+    bool view;   // worth watching while it runs
+    bool report; // ends with the short report
+} VERBS[VERB_COUNT] = {
+    [VERB_PRECHECK] = {do_precheck, false, false}, [VERB_INIT_STRUCT] = {do_init_struct, true, true},
+    [VERB_INIT_DATA] = {do_init_data, true, true}, [VERB_CDC] = {do_cdc, true, true},
+    [VERB_VERIFY] = {do_verify, true, true},       [VERB_CLEANUP] = {do_cleanup, false, false},
+    [VERB_RUN] = {do_run, true, true},
+};
+
+// What a container's runtime picks up as the last word of the process; the file is named by the environment.
+static void write_termination(Progress *progress)
+{
+    const char *path = getenv("KUBEFERRY_TERMINATION_FILE");
+    auto_free char *text = progress_to_termination(progress);
+    FILE *f = path && *path ? fopen(path, "w") : NULL;
+
+    if (!f)
+        return;
+    fputs(text, f);
+    fclose(f);
+}
+
+static int finish(const EngineOptions *options, Progress *progress, int rc, const Error *err)
+{
+    if (rc) {
+        progress_fail(progress, err);
+        if (err->code == ERROR_STOPPED)
+            log_info("engine", "stopped before the end: %s; the same command goes on from there", err->message);
+        else
+            log_failure("engine", err);
+    } else {
+        pthread_mutex_lock(&progress->lock);
+        progress->state = stop_requested() ? PROGRESS_STOPPED : PROGRESS_DONE;
+        pthread_mutex_unlock(&progress->lock);
+    }
+    view_stop();
+    if (VERBS[options->verb].report && rc == 0)
+        view_print_report(progress, options->task.log_format, stdout);
+    write_termination(progress);
+    if (rc)
+        return error_class(err->code)->exit_code;
+    return options->verb == VERB_VERIFY && !verified_equal ? EXIT_DIFFERENT : EXIT_DONE;
+}
+
+static int run_verb(const EngineOptions *options)
+{
+    Progress progress;
+    HttpServer *server = NULL;
+    Error err = {0};
+    bool view = options->task.log_format == LOG_TEXT && VERBS[options->verb].view;
+
+    progress_init(&progress, &options->task, engine_verb_name(options->verb));
+    int rc = options->task.listen ? status_server_start(options->task.listen, &progress, &server, &err) : 0;
+    if (rc == 0 && view)
+        rc = view_start(&progress, &err);
+    if (rc == 0)
+        rc = VERBS[options->verb].run(options, &progress, &err);
+    int code = finish(options, &progress, rc, &err);
+    http_server_stop(server);
+    progress_free(&progress);
+    return code;
+}
+
+int main(int argc, char **argv)
+{
+    EngineOptions options;
+    Error err = {0};
+    int code;
+
+    // Few malloc arenas: what one worker gives back, another takes, and the process stays small.
+    mallopt(M_ARENA_MAX, 2);
+    mallopt(M_MMAP_THRESHOLD, 256 * 1024);
+    if (engine_options_parse(argc, argv, &options, &err)) {
+        log_failure("engine", &err);
+        code = error_class(err.code)->exit_code;
+    } else if (options.help || options.help_markdown || options.version) {
+        engine_options_answer(&options, stdout);
+        code = EXIT_DONE;
+    } else if (stop_init(&err)) {
+        log_failure("engine", &err);
+        code = error_class(err.code)->exit_code;
+    } else {
+        log_init(options.task.log_format, LOG_INFO);
+        code = run_verb(&options);
+    }
+    engine_options_free(&options);
+    return code;
+}
