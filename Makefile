@@ -22,9 +22,12 @@ ENGINE_OBJECTS := $(ENGINE_SOURCES:%.c=$(BUILD)/obj/%.o)
 LIBRARY_OBJECTS := $(COMMON_OBJECTS) $(filter-out $(BUILD)/obj/engine/main.o,$(ENGINE_OBJECTS)) $(BUILD)/obj/sql.o
 UNIT_BINARIES := $(UNIT_SOURCES:%.c=$(BUILD)/%)
 FUZZ_BINARIES := $(FUZZ_SOURCES:%.c=$(BUILD)/%)
+REPLAY_BINARIES := $(FUZZ_SOURCES:test/fuzz/fuzz_%.c=$(BUILD)/test/fuzz/replay_%)
+FUZZ_SECONDS ?= 10
+SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all
 
 .DELETE_ON_ERROR:
-.PHONY: all install-build unit clean help format check-arrows
+.PHONY: all install-build unit unit-asan fuzz fuzz-run fuzz-replay clean help format check-arrows
 
 all: $(BUILD)/bin/kubeferry-engine ## Build everything into build/bin
 
@@ -53,6 +56,33 @@ unit-binaries: $(UNIT_BINARIES)
 
 unit: $(UNIT_BINARIES) ## Unit tests (cmocka)
 	@for t in $(UNIT_BINARIES); do echo "== $$t"; $$t || exit 1; done
+
+unit-asan: ## The unit tests and the fuzz corpora under ASan and UBSan
+	@$(MAKE) --no-print-directory BUILD=$(BUILD)/asan CFLAGS='-O1 -g -fno-omit-frame-pointer $(SANITIZE)' \
+		LDFLAGS='$(SANITIZE)' unit fuzz-replay
+
+$(BUILD)/test/fuzz/replay_%: test/fuzz/fuzz_%.c test/fuzz/replay.c $(LIBRARY_OBJECTS)
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+
+fuzz-replay: $(REPLAY_BINARIES) ## Each fuzz target over its corpus, once
+	@for t in $(REPLAY_BINARIES); do echo "== $$t"; $$t test/fuzz/corpus/$${t##*/replay_}/* || exit 1; done
+
+$(BUILD)/test/fuzz/fuzz_%: test/fuzz/fuzz_%.c $(LIBRARY_OBJECTS)
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(LIBS)
+
+fuzz: ## Each fuzz target for FUZZ_SECONDS, with clang's libFuzzer, ASan and UBSan
+	@$(MAKE) --no-print-directory BUILD=$(BUILD)/fuzz CC=clang CFLAGS='-O1 -g -fsanitize=fuzzer-no-link $(SANITIZE)' \
+		LDFLAGS='$(SANITIZE)' fuzz-run
+
+fuzz-run: $(FUZZ_BINARIES)
+	@for t in $(FUZZ_BINARIES); do n=$${t##*/fuzz_}; echo "== $$t"; mkdir -p $(BUILD)/corpus/$$n; \
+		$$t -max_total_time=$(FUZZ_SECONDS) -timeout=5 -verbosity=0 -print_final_stats=1 -artifact_prefix=$(BUILD)/corpus/ \
+		$(BUILD)/corpus/$$n test/fuzz/corpus/$$n || exit 1; done
+
+docs/options.md: engine/options_table.c $(BUILD)/bin/kubeferry-engine ## The page of options, from their table
+	$(BUILD)/bin/kubeferry-engine --help-markdown >$@
 
 clean: ## Remove what was built
 	rm -rf $(BUILD)
