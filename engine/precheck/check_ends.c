@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// Checks of the two ends as such: connections, TLS, versions, identity, clocks.
+// Checks of the two ends as such: connections, TLS, versions, tools, identity, clocks.
 #include "common/base/memory.h"
 #include "engine/pg/quote.h"
 #include "engine/precheck/functions.h"
 #include "engine/precheck/precheck.h"
+#include "engine/structure/tools.h"
 #include "sql.h"
 
 #include <math.h>
@@ -112,6 +113,21 @@ int check_version_order(Precheck *p, Findings *findings, Error *err)
     (void)err;
     findings_addf(findings, sink < source ? CHECK_WARN : CHECK_PASS, NULL, "the source is version %d, the sink version %d%s", source, sink,
                   sink < source ? ", which is older" : "");
+    return 0;
+}
+
+int check_pg_dump(Precheck *p, Findings *findings, Error *err)
+{
+    DumpTools tools;
+
+    if (dump_tools_find(PQserverVersion(p->ends[CHECK_SOURCE]), &tools, err)) {
+        if (err->code != ERROR_CONDITION)
+            return -1;
+        findings_add(findings, CHECK_FAIL, err->message, NULL, err->hint[0] ? err->hint : NULL);
+        return 0;
+    }
+    findings_addf(findings, CHECK_PASS, NULL, "%s is version %d", tools.dump, tools.major);
+    dump_tools_free(&tools);
     return 0;
 }
 

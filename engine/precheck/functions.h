@@ -7,6 +7,7 @@
 CheckFunction check_source_connection, check_sink_connection; // connect, and keep the connection
 CheckFunction check_source_tls, check_sink_tls;
 CheckFunction check_source_version, check_sink_version, check_version_order;
+CheckFunction check_pg_dump;
 CheckFunction check_replication_connection;
 CheckFunction check_same_database;
 CheckFunction check_clocks;
