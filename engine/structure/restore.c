@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: Apache-2.0
+// Executes statements of the dump. Each is one transaction with its row in the ledger, so that a run that was interrupted
+// anywhere can tell what it made itself.
+#include "engine/structure/restore.h"
+
+#include "common/base/memory.h"
+#include "engine/structure/script.h"
+#include "engine/structure/statement.h"
+
+#include <stdio.h>
+#include <string.h>
+
+// What pg_restore would set for the session; nothing that an older server would not know.
+static const char PINS[] = "BEGIN; SET LOCAL search_path = ''; SET LOCAL check_function_bodies = off; "
+                           "SET LOCAL default_tablespace = ''; SET LOCAL xmloption = content; "
+                           "SET LOCAL standard_conforming_strings = on; SET LOCAL row_security = off;\n";
+
+static bool is_one_of(const char *sqlstate, const char *const *states)
+{
+    for (; *states; states++)
+        if (strcmp(sqlstate, *states) == 0)
+            return true;
+    return false;
+}
+
+// The refusals that mean "it is there already", beside what the question before did not see.
+static bool means_exists(const TocEntry *e, const char *sqlstate)
+{
+    static const char *const ALWAYS[] = {"42P07", "42710", "42P06", "42723", NULL};
+    static const char *const TEXT_SEARCH[] = {"23505", NULL};
+    static const char *const KEY[] = {"42P16", NULL}; // a second primary key
+
+    return is_one_of(sqlstate, ALWAYS) ||
+           (strncmp(e->type->name, "TEXT SEARCH", 11) == 0 && is_one_of(sqlstate, TEXT_SEARCH)) ||
+           (toc_is(e, "CONSTRAINT") && is_one_of(sqlstate, KEY));
+}
+
+static int look(const TocEntry *e, const char *text, PGconn *sink, bool *exists, Error *err)
+{
+    auto_statement_object StatementObject object = {0};
+    auto_pgresult PGresult *res = NULL;
+    const char *values[STATEMENT_NAMES_MAX];
+
+    *exists = false;
+    statement_object(e, text, &object);
+    // The schema public of a new database: there is nothing to make, and its owner is the sink's affair.
+    if (toc_is(e, "SCHEMA") && !object.sql) {
+        *exists = true;
+        return 0;
+    }
+    if (!object.sql)
+        return 0;
+    for (int i = 0; i < object.name_count; i++)
+        values[i] = object.names[i];
+    if (pg_query(sink, object.sql, object.name_count, values, &res, err))
+        return err->code == ERROR_SQL ? 0 : -1; // a type of an argument is missing: then so is the function
+    *exists = PQntuples(res) > 0 && pg_get_bool(res, 0, 0);
+    return 0;
+}
+
+static int run_statement(const char *text, PGconn *sink, Error *err)
+{
+    auto_buffer Buffer sql = {0};
+
+    buffer_puts(&sql, PINS);
+    buffer_puts(&sql, text);
+    if (!PQsendQuery(sink, sql.data))
+        return pg_error(sink, NULL, err, "sending a statement");
+    while (*text == '\n')
+        text++;
+    return pg_finish_query(sink, text, NULL, err);
+}
+
+static int roll_back(PGconn *sink, Error *err)
+{
+    return PQstatus(sink) == CONNECTION_OK ? pg_exec(sink, "ROLLBACK", err) : 0;
+}
+
+static void explain(const RestoreEntry *r, PGconn *sink, Error *err)
+{
+    if (err->code != ERROR_SQL)
+        return;
+    err->code = ERROR_CONDITION;
+    if (toc_is(r->entry, "EXTENSION") && strcmp(err->sqlstate, "42501") == 0)
+        error_hint(err, "have a superuser of the sink run the CREATE EXTENSION once in the sink's database, then start again");
+    else if (toc_is(r->entry, "EXTENSION"))
+        error_hint(err,
+                   "install the extension on the sink's server (on Debian in postgresql-%d or a package postgresql-%d-…; a managed "
+                   "service has a list of those that it allows), or leave out the tables that use it",
+                   PQserverVersion(sink) / 10000, PQserverVersion(sink) / 10000);
+    else if (strcmp(err->sqlstate, "42501") == 0)
+        error_hint(err, "grant the sink's role the right, or have the object made by a role that has it; what is there already "
+                        "is left as it is");
+    else
+        error_hint(err, "correct the cause, or make the object in the sink by hand (what is there already is left as it is), then "
+                        "start again");
+}
+
+static int leave_out(const RestoreEntry *r, PGconn *sink, const char *text, const Error *refusal, Error *err)
+{
+    auto_free char *reason = memory_printf("%s%s%s%s", refusal->message, refusal->sqlstate[0] ? " (" : "", refusal->sqlstate,
+                                           refusal->sqlstate[0] ? ")" : "");
+    return ledger_object(sink, r->task_id, r->identity, OBJECT_LEFT_OUT, reason, text, err);
+}
+
+static int make(const RestoreEntry *r, PGconn *sink, const char *text, StructureOutcome *outcome, Error *refusal, Error *err)
+{
+    if (run_statement(text, sink, err)) {
+        Error ignored = {0};
+        if (err->code != ERROR_SQL || roll_back(sink, &ignored)) {
+            error_wrap(err, "making %s in the sink", r->identity);
+            return -1;
+        }
+        if (means_exists(r->entry, err->sqlstate)) {
+            *outcome = STRUCTURE_EXISTED;
+            return 0;
+        }
+        if (!r->lenient) {
+            error_wrap(err, "making %s in the sink", r->identity);
+            explain(r, sink, err);
+            return -1;
+        }
+        *outcome = STRUCTURE_LEFT_OUT;
+        if (refusal)
+            *refusal = *err;
+        return leave_out(r, sink, text, err, err);
+    }
+    *outcome = STRUCTURE_MADE;
+    if (ledger_object(sink, r->task_id, r->identity, OBJECT_MADE, NULL, NULL, err) == 0)
+        return pg_exec(sink, "COMMIT", err);
+    Error ignored = {0};
+    int rc = roll_back(sink, &ignored);
+    return rc ? rc : -1;
+}
+
+int restore_entry(const RestoreEntry *r, PGconn *sink, StructureOutcome *outcome, Error *refusal, Error *err)
+{
+    auto_buffer Buffer text = {0};
+    bool exists = false;
+
+    if (!r->statement && script_read(r->structure->script, r->entry, &text, err))
+        return -1;
+    const char *statement = r->statement ? r->statement : buffer_text(&text);
+    if (r->check && look(r->entry, statement, sink, &exists, err))
+        return error_wrap(err, "looking for %s in the sink", r->identity);
+    if (exists || !statement_is_there(statement)) {
+        *outcome = STRUCTURE_EXISTED;
+        return 0;
+    }
+    return make(r, sink, statement, outcome, refusal, err);
+}

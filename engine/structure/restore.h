@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: Apache-2.0
+// Makes one entry in the sink, and understands refusals.
+#pragma once
+
+#include "engine/structure/structure_private.h"
+
+typedef struct RestoreEntry {
+    const Structure *structure;
+    const TocEntry *entry;
+    const char *identity;
+    const char *statement; // NULL: the entry's own
+    int64_t task_id;
+    bool check;   // look first whether the sink has it
+    bool lenient; // a refusal leaves it out
+} RestoreEntry;
+
+// In one transaction of its own: the statement, and its row in the ledger. *refusal (may be NULL) gets why one was left out.
+MUST_CHECK int restore_entry(const RestoreEntry *r, PGconn *sink, StructureOutcome *outcome, Error *refusal, Error *err);
