@@ -67,10 +67,12 @@ static void show_frame(void)
     view.screen_lines = view.frame_lines;
 }
 
-static void before_log_line(void)
+void view_pause(void)
 {
     auto_buffer Buffer out = {0};
 
+    if (!view.progress || !view.terminal)
+        return;
     pthread_mutex_lock(&view.lock);
     put_rewind(&out);
     buffer_puts(&out, "\033[J");
@@ -78,8 +80,10 @@ static void before_log_line(void)
 }
 
 // Shows the last frame again: a new one would need the progress, which who logs may have locked.
-static void after_log_line(void)
+void view_resume(void)
 {
+    if (!view.progress || !view.terminal)
+        return;
     show_frame();
     pthread_mutex_unlock(&view.lock);
 }
@@ -99,12 +103,19 @@ static ViewStyle look_at_terminal(bool utf8)
     return style;
 }
 
-// Under the lock.
+// Under the lock, which is let go while the frame is made: making it takes the progress's lock, and who holds that may
+// log.
 static void draw(bool utf8)
 {
     ViewStyle style = look_at_terminal(utf8);
-    buffer_clear(&view.frame, SIZE_MAX);
-    view.frame_lines = view_frame(view.progress, &style, &view.frame);
+    Buffer frame = {0};
+
+    pthread_mutex_unlock(&view.lock);
+    int lines = view_frame(view.progress, &style, &frame);
+    pthread_mutex_lock(&view.lock);
+    buffer_free(&view.frame);
+    view.frame = frame;
+    view.frame_lines = lines;
     show_frame();
 }
 
@@ -201,7 +212,7 @@ int view_start(Progress *progress, Error *err)
     view.terminal = isatty(STDOUT_FILENO) && term && *term && strcmp(term, "dumb") != 0;
     pthread_cond_init(&view.wake, NULL);
     if (view.terminal && isatty(STDERR_FILENO))
-        log_set_view_hooks(before_log_line, after_log_line);
+        log_set_view_hooks(view_pause, view_resume);
     sigfillset(&all); // signals are the main thread's
     pthread_sigmask(SIG_SETMASK, &all, &before);
     int problem = pthread_create(&view.thread, NULL, run, NULL);

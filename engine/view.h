@@ -14,6 +14,10 @@
 MUST_CHECK int view_start(Progress *progress, Error *err);
 // Draws a last time and leaves that on the screen. Nothing when no view was started.
 void view_stop(void);
+// Takes the view off the screen and holds it until view_resume, so that something can be written: log lines, a table.
+// Nothing when no view is on a terminal.
+void view_pause(void);
+void view_resume(void);
 
 // What precheck found: a table with the remedies below what failed, or one JSON object. Colours only on a terminal.
 void view_print_checks(Progress *progress, LogFormat format, FILE *out);

@@ -3,6 +3,7 @@
 #include "engine/view.h"
 
 #include "common/base/clock.h"
+#include "common/base/memory.h"
 #include "engine/view_format.h"
 
 #include <inttypes.h>
@@ -21,10 +22,10 @@ static const struct {
 } VERDICTS[] = {
     [CHECK_PASS] = {"ok", "\033[32m"}, [CHECK_WARN] = {"WARN", "\033[33m"}, [CHECK_FAIL] = {"FAIL", "\033[31m"}};
 
-static Printer open_printer(FILE *out)
+static bool wants_colour(FILE *out)
 {
     const char *no_colour = getenv("NO_COLOR");
-    return (Printer){out, isatty(fileno(out)) && (!no_colour || !*no_colour)};
+    return isatty(fileno(out)) && (!no_colour || !*no_colour);
 }
 
 static void print_json(json_object *document, FILE *out)
@@ -56,23 +57,38 @@ static void print_check(const Printer *printer, const ProgressCheck *check)
         print_lines(printer->out, "        ", check->remedy);
 }
 
+static void print_check_table(const Printer *printer, const Progress *p)
+{
+    size_t counts[] = {[CHECK_PASS] = 0, [CHECK_WARN] = 0, [CHECK_FAIL] = 0};
+
+    for (size_t i = 0; i < p->check_count; i++) {
+        counts[p->checks[i].verdict]++;
+        print_check(printer, &p->checks[i]);
+    }
+    fprintf(printer->out, "%zu checks: %zu passed, %zu warnings, %zu failed\n", p->check_count, counts[CHECK_PASS],
+            counts[CHECK_WARN], counts[CHECK_FAIL]);
+}
+
 void view_print_checks(Progress *progress, LogFormat format, FILE *out)
 {
-    const Printer printer = open_printer(out);
-    size_t counts[] = {[CHECK_PASS] = 0, [CHECK_WARN] = 0, [CHECK_FAIL] = 0};
+    auto_free char *text = NULL;
+    size_t len = 0;
 
     if (format == LOG_JSON) {
         print_json(progress_checks_to_json(progress), out);
         return;
     }
+    const Printer printer = {open_memstream(&text, &len), wants_colour(out)};
+    if (!printer.out)
+        return; // only without memory
     pthread_mutex_lock(&progress->lock);
-    for (size_t i = 0; i < progress->check_count; i++) {
-        counts[progress->checks[i].verdict]++;
-        print_check(&printer, &progress->checks[i]);
-    }
-    fprintf(out, "%zu checks: %zu passed, %zu warnings, %zu failed\n", progress->check_count, counts[CHECK_PASS],
-            counts[CHECK_WARN], counts[CHECK_FAIL]);
+    print_check_table(&printer, progress);
     pthread_mutex_unlock(&progress->lock);
+    fclose(printer.out);
+    view_pause();
+    fwrite(text, 1, len, out);
+    fflush(out); // the view writes past the stream
+    view_resume();
 }
 
 static void print_copied(const Progress *p, double seconds, FILE *out)

@@ -95,13 +95,6 @@ void progress_step_end(Progress *p, Step step, ProgressState state)
     pthread_mutex_unlock(&p->lock);
 }
 
-void progress_finish(Progress *p)
-{
-    pthread_mutex_lock(&p->lock);
-    p->state = PROGRESS_DONE;
-    pthread_mutex_unlock(&p->lock);
-}
-
 void progress_phase(Progress *p, const char *fmt, ...)
 {
     va_list args;

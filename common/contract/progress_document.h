@@ -91,7 +91,6 @@ void progress_free(Progress *p);
 void progress_step_start(Progress *p, Step step);
 // The last wanted step that is done makes the whole verb done.
 void progress_step_end(Progress *p, Step step, ProgressState state);
-void progress_finish(Progress *p); // for a verb that has no step (verify, cleanup): it is done
 void progress_phase(Progress *p, const char *fmt, ...) PRINTF_LIKE(2, 3);
 // Totals of init-data; to be set before the first rows are counted (resumed work counts in *_done too).
 void progress_set_totals(Progress *p, int64_t tables, int64_t rows, int64_t bytes, int64_t indexes);
