@@ -16,7 +16,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#pragma weak apply_until
 static const char LOGGER[] = "verify";
 enum { POLL_MS = 200, HOLD_SECONDS = 60, SAY_SECONDS = 10 };
 
