@@ -273,6 +273,14 @@ static void take_dependents(Filter *f)
     }
 }
 
+static bool is_own_publication(const Filter *f, const TocEntry *e)
+{
+    auto_free char *label = toc_is(e, "PUBLICATION") ? toc_label(f->toc, e) : NULL;
+    static const char START[] = "PUBLICATION - ";
+    return label && f->scope->publication && strncmp(label, START, sizeof START - 1) == 0 &&
+           strcmp(label + sizeof START - 1, f->scope->publication) == 0;
+}
+
 static void note_left_out(Filter *f)
 {
     for (size_t i = 0; i < f->toc->count; i++) {
@@ -280,7 +288,8 @@ static void note_left_out(Filter *f)
         if (e->wanted)
             continue;
         const CatalogKey *key = catalog_set_find(f->scope->owners, e->class_oid, e->oid);
-        if (e->type->kind == TOC_REFUSED && (f->scope->whole_database || catalog_set_find(f->scope->members, e->class_oid, e->oid)))
+        bool concerns = f->scope->whole_database || catalog_set_find(f->scope->members, e->class_oid, e->oid);
+        if (e->type->kind == TOC_REFUSED && concerns && !is_own_publication(f, e))
             note(f, NOTE_REFUSED, e);
         else if (e->type->kind == TOC_UNKNOWN && f->scope->whole_database)
             note(f, NOTE_UNKNOWN, e);
@@ -302,8 +311,10 @@ static void place(const Filter *f, TocEntry *e)
         const Table *other = NULL;
         if (dependency->post) {
             e->post = true;
-            other = dependency->relation ? find_table(f, dependency->relation) : NULL;
             early = early && dependency->early;
+            // Of the others, an index on a partition depends on that on the parent, and need not wait for it.
+            if (e->type->kind == TOC_DEPENDENT && dependency->relation)
+                other = find_table(f, dependency->relation);
         } else if (dependency->type->kind == TOC_TABLE) {
             other = find_table(f, dependency->oid);
         }
@@ -313,7 +324,7 @@ static void place(const Filter *f, TocEntry *e)
     if (!e->post)
         return;
     e->relation = table && !several ? table->oid : 0;
-    // A comment is as early as what it is about; an index on a partition may come before that on its parent.
+    // A comment is as early as what it is about.
     e->early = e->relation && !table->partitioned && (e->type->kind == TOC_DEPENDENT ? early : e->type->early);
 }
 

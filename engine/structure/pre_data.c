@@ -8,8 +8,6 @@
 #include "engine/structure/script.h"
 #include "engine/structure/statement.h"
 
-#include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 
 typedef struct Counts {
@@ -43,20 +41,6 @@ static bool is_about_foreign(const PreData *p, const TocEntry *e)
     return false;
 }
 
-static int was_made_by_us(PGconn *sink, int64_t task_id, const char *identity, bool *ours, Error *err)
-{
-    char id[24];
-    const char *values[] = {id, identity};
-    auto_pgresult PGresult *res = NULL;
-
-    snprintf(id, sizeof id, "%" PRId64, task_id);
-    if (pg_query(sink, "SELECT 1 FROM kubeferry.object WHERE task = $1 AND identity = $2 AND state = 'made'", 2, values, &res,
-                 err))
-        return -1;
-    *ours = PQntuples(res) > 0;
-    return 0;
-}
-
 static void count(PreData *p, const TocEntry *e, StructureOutcome outcome, const Error *refusal)
 {
     if (outcome == STRUCTURE_MADE) {
@@ -87,7 +71,7 @@ static int make_entry(PreData *p, const TocEntry *e, Error *err)
         if (restore_entry(&r, p->sink, &outcome, &refusal, err))
             return -1;
         bool ours = true;
-        if (outcome == STRUCTURE_EXISTED && was_made_by_us(p->sink, p->task_id, e->identity, &ours, err))
+        if (outcome == STRUCTURE_EXISTED && restore_was_made(p->sink, p->task_id, e->identity, &ours, err))
             return -1;
         p->foreign[e - p->structure->toc.entries] = !ours;
     }
@@ -191,7 +175,7 @@ int structure_execute(const Structure *s, const Context *ctx, PGconn *sink, int6
 
     if (is_refresh(item)) {
         bool made = false;
-        if (was_made_by_us(sink, task_id, item->identity, &made, err))
+        if (restore_was_made(sink, task_id, item->identity, &made, err))
             return -1;
         *outcome = STRUCTURE_EXISTED;
         if (made)

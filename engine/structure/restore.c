@@ -7,6 +7,7 @@
 #include "engine/structure/script.h"
 #include "engine/structure/statement.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -35,8 +36,23 @@ static bool means_exists(const TocEntry *e, const char *sqlstate)
            (toc_is(e, "CONSTRAINT") && is_one_of(sqlstate, KEY));
 }
 
-static int look(const TocEntry *e, const char *text, PGconn *sink, bool *exists, Error *err)
+int restore_was_made(PGconn *sink, int64_t task_id, const char *identity, bool *made, Error *err)
 {
+    char id[24];
+    const char *values[] = {id, identity};
+    auto_pgresult PGresult *res = NULL;
+
+    snprintf(id, sizeof id, "%" PRId64, task_id);
+    if (pg_query(sink, "SELECT 1 FROM kubeferry.object WHERE task = $1 AND identity = $2 AND state = 'made'", 2, values, &res,
+                 err))
+        return -1;
+    *made = PQntuples(res) > 0;
+    return 0;
+}
+
+static int look(const RestoreEntry *r, const char *text, PGconn *sink, bool *exists, Error *err)
+{
+    const TocEntry *e = r->entry;
     auto_statement_object StatementObject object = {0};
     auto_pgresult PGresult *res = NULL;
     const char *values[STATEMENT_NAMES_MAX];
@@ -48,6 +64,9 @@ static int look(const TocEntry *e, const char *text, PGconn *sink, bool *exists,
         *exists = true;
         return 0;
     }
+    // Comments and privileges could be set again and again; but then nobody else could change them.
+    if (!object.sql && e->type->kind == TOC_DEPENDENT)
+        return restore_was_made(sink, r->task_id, r->identity, exists, err);
     if (!object.sql)
         return 0;
     for (int i = 0; i < object.name_count; i++)
@@ -141,7 +160,7 @@ int restore_entry(const RestoreEntry *r, PGconn *sink, StructureOutcome *outcome
     if (!r->statement && script_read(r->structure->script, r->entry, &text, err))
         return -1;
     const char *statement = r->statement ? r->statement : buffer_text(&text);
-    if (r->check && look(r->entry, statement, sink, &exists, err))
+    if (r->check && look(r, statement, sink, &exists, err))
         return error_wrap(err, "looking for %s in the sink", r->identity);
     if (exists || !statement_is_there(statement)) {
         *outcome = STRUCTURE_EXISTED;

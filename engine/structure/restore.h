@@ -14,5 +14,7 @@ typedef struct RestoreEntry {
     bool lenient; // a refusal leaves it out
 } RestoreEntry;
 
+// Whether the ledger says that this task made it.
+MUST_CHECK int restore_was_made(PGconn *sink, int64_t task_id, const char *identity, bool *made, Error *err);
 // In one transaction of its own: the statement, and its row in the ledger. *refusal (may be NULL) gets why one was left out.
 MUST_CHECK int restore_entry(const RestoreEntry *r, PGconn *sink, StructureOutcome *outcome, Error *refusal, Error *err);

@@ -64,7 +64,7 @@ static const char *const NOTE_TEXTS[FILTER_NOTE_COUNT] = {
     [NOTE_FOREIGN_KEY] = "%zu foreign keys to tables that are not migrated are left out, for example %s",
     [NOTE_ACTION] = "%zu triggers, rules or policies that need tables that are not migrated are left out, for example %s",
     [NOTE_STANDALONE] = "%zu views or functions that need tables that are not migrated are left out, for example %s",
-    [NOTE_REFUSED] = "%zu event triggers, subscriptions, foreign servers or foreign tables are left out, for example %s",
+    [NOTE_REFUSED] = "%zu publications, subscriptions, event triggers, foreign servers or foreign tables are left out, for example %s",
     [NOTE_UNKNOWN] = "%zu objects of a kind that is not known are left out, for example %s",
 };
 
@@ -127,7 +127,8 @@ static int read_dump(Structure *s, const Context *ctx, const RelationList *relat
     FilterScope scope = {.relations = relations,
                          .whole_database = ctx->task->objects.count == 0,
                          .members = &sources->members,
-                         .owners = &sources->owners};
+                         .owners = &sources->owners,
+                         .publication = ctx->publication};
     FilterNotes notes;
     FILE *list = NULL;
 
