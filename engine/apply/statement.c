@@ -82,12 +82,12 @@ static Parameters count_parameters(const Target *t, StatementKind kind, const Fo
     return p;
 }
 
-// "FROM pg_catalog.unnest($from, …) AS alias(c<from>, …)"
+// "ROWS FROM (unnest($from), …) AS alias(c<from>, …)": unnest with several arguments cannot be schema-qualified.
 static void put_unnest(Buffer *sql, int from, int count, const char *alias)
 {
-    buffer_puts(sql, "pg_catalog.unnest(");
+    buffer_puts(sql, "ROWS FROM (");
     for (int i = 0; i < count; i++)
-        buffer_printf(sql, "%s$%d", i ? "," : "", from + i);
+        buffer_printf(sql, "%spg_catalog.unnest($%d)", i ? "," : "", from + i);
     buffer_printf(sql, ") AS %s(", alias);
     for (int i = 0; i < count; i++)
         buffer_printf(sql, "%sc%d", i ? "," : "", from + i);

@@ -114,8 +114,9 @@ static int insert_chunks(PGconn *conn, const char *task, const Chunk *chunks, si
     }
     int rc = pg_run(conn,
                     "INSERT INTO kubeferry.chunk (task, relation, chunk, first_block, end_block, whole, bytes)"
-                    " SELECT $1, * FROM pg_catalog.unnest($2::integer[], $3::integer[], $4::bigint[], $5::bigint[],"
-                    " $6::boolean[], $7::bigint[])",
+                    " SELECT $1, * FROM ROWS FROM (pg_catalog.unnest($2::integer[]), pg_catalog.unnest($3::integer[]),"
+                    " pg_catalog.unnest($4::bigint[]), pg_catalog.unnest($5::bigint[]), pg_catalog.unnest($6::boolean[]),"
+                    " pg_catalog.unnest($7::bigint[]))",
                     7, values, NULL, err);
     for (int i = 0; i < 6; i++)
         buffer_free(&arrays[i]);
