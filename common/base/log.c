@@ -4,6 +4,7 @@
 
 #include "common/base/buffer.h"
 #include "common/base/secrets.h"
+#include "common/base/utf8.h"
 
 #include <json-c/json.h>
 #include <pthread.h>
@@ -44,9 +45,9 @@ static void put_text_line(Buffer *line, LogLevel level, const char *logger, cons
     gmtime_r(&now->tv_sec, &tm);
     buffer_printf(line, "%04d-%02d-%02d %02d:%02d:%02d.%03ld UTC %s %s - ", tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday,
                   tm.tm_hour, tm.tm_min, tm.tm_sec, now->tv_nsec / 1000000, LEVEL_TEXT[level], logger);
-    // One event is one line, whatever a server's message holds.
+    // One event is one line, whatever a server's message holds; nor does it steer the terminal.
     for (const char *p = message; *p; p++)
-        buffer_putc(line, *p == '\n' || *p == '\r' ? ' ' : *p);
+        buffer_putc(line, (unsigned char)*p < 0x20 || *p == 0x7F ? ' ' : *p);
     buffer_putc(line, '\n');
 }
 
@@ -83,6 +84,7 @@ void log_write(LogLevel level, const char *logger, const char *fmt, ...)
     vsnprintf(message.data, message.cap, fmt, again);
     va_end(again);
     secrets_scrub(message.data);
+    utf8_repair(message.data);
 
     clock_gettime(CLOCK_REALTIME, &now);
     if (logger_state.format == LOG_JSON)

@@ -36,7 +36,7 @@ static void write_json(void)
 {
     Error err = {0};
     log_init(LOG_JSON, LOG_INFO);
-    error_set(&err, ERROR_SQL, "a \"quoted\" thing");
+    error_set(&err, ERROR_SQL, "a \"quoted\" \xE9 thing");
     strcpy(err.sqlstate, "42P01");
     error_hint(&err, "mend it");
     log_failure("pg", &err);
@@ -71,7 +71,7 @@ static void test_json_is_one_object(void **state)
     assert_string_equal(json_object_get_string(json_object_object_get(o, "level")), "error");
     assert_string_equal(json_object_get_string(json_object_object_get(o, "logger")), "pg");
     assert_string_equal(json_object_get_string(json_object_object_get(o, "message")),
-                        "a \"quoted\" thing (SQLSTATE 42P01). What to do: mend it");
+                        "a \"quoted\" ? thing (SQLSTATE 42P01). What to do: mend it");
     json_object_put(o);
 }
 
