@@ -145,8 +145,8 @@ class Server:
     def _write_access_rules(self, extra=()):
         if self.tls:
             key, certificate = (os.path.join(self.directory, name) for name in ("server.key", "server.crt"))
-            subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost",
-                            "-keyout", key, "-out", certificate], check=True, capture_output=True)
+            subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
+                            "-days", "2", "-subj", "/CN=localhost", "-keyout", key, "-out", certificate], check=True, capture_output=True)
             account = _server_account()
             for path in (key, certificate):
                 os.chown(path, account.pw_uid, account.pw_gid)
@@ -240,12 +240,15 @@ class Server:
             return file.read()
 
     def conninfo(self, database="postgres", user=SUPERUSER, password=SUPERUSER_PASSWORD, **more):
-        return psycopg.conninfo.make_conninfo(host="127.0.0.1", port=self.port, dbname=database, user=user,
-                                              password=password, **more)
+        values = {"host": "127.0.0.1", "port": self.port, "dbname": database, "user": user, "password": password, **more}
+        return psycopg.conninfo.make_conninfo(**values)
 
     def database(self, name, **options):
-        """A new, empty database. options: encoding, owner."""
-        statement = sql.SQL("CREATE DATABASE {} TEMPLATE template0").format(sql.Identifier(name))
+        """A new database, empty without the option template. options: encoding, owner, tablespace, template."""
+        statement = sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(
+            sql.Identifier(name), sql.Identifier(options.get("template", "template0")))
+        if "tablespace" in options:
+            statement += sql.SQL(" TABLESPACE {}").format(sql.Identifier(options["tablespace"]))
         if "owner" in options:
             statement += sql.SQL(" OWNER {}").format(sql.Identifier(options["owner"]))
         if "encoding" in options:

@@ -47,9 +47,19 @@ MOMENTS = {
 }
 
 
+@pytest.fixture(scope="module")
+def filled(source_server):
+    """A database to copy, so that it is filled once."""
+    database = source_server.database("filled")
+    database.execute(SCHEMA)
+    database.close()
+    yield database.name
+    database.drop()
+
+
 @pytest.fixture
-def shop(pair):
-    pair.source.execute(SCHEMA)
+def shop(make_pair, filled):
+    pair = make_pair(source_options={"template": filled})
     pair.marker_table()
     with Pgbench(pair.source, rate=150, script=WRITER) as writer:
         yield pair
@@ -110,8 +120,8 @@ def test_killed_again_and_again_in_the_stream(shop):
     stop_writing_and_compare(shop)
 
 
-def test_finished_tables_are_not_copied_again(pair):
-    pair.source.execute(SCHEMA)
+def test_finished_tables_are_not_copied_again(make_pair, filled):
+    pair = make_pair(source_options={"template": filled})
     engine = pair.start("run", "--jobs", "1", listen=True)
     engine.until(lambda d: 2 <= d["copy"]["tablesDone"], "two finished tables")
     engine.kill()

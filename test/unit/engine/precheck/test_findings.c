@@ -55,8 +55,9 @@ static void objects_of_one_kind_stand_together_and_failures_first(void **state)
     findings_add(&f, CHECK_FAIL, "no right on", "a", "GRANT a");
     findings_add(&f, CHECK_FAIL, "broken", NULL, NULL);
     findings_add(&f, CHECK_FAIL, "no right on", "b", "GRANT b");
+    findings_add(&f, CHECK_FAIL, "no right on", "c", "");
     assert_int_equal(findings_verdict(&f), CHECK_FAIL);
-    assert_message("no right on: a, b; broken; odd: x");
+    assert_message("no right on: a, b, c; broken; odd: x");
     assert_remedy("GRANT a\nthe general remedy\nGRANT b\nmend x");
 }
 
