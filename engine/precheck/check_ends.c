@@ -134,7 +134,6 @@ int check_pg_dump(Precheck *p, Findings *findings, Error *err)
 int check_replication_connection(Precheck *p, Findings *findings, Error *err)
 {
     auto_pgconn PGconn *conn = NULL;
-    auto_pgresult PGresult *res = NULL;
 
     if (context_connect_source(&p->ctx, PG_REPLICATION, &conn, err) || pg_exec(conn, "IDENTIFY_SYSTEM", err))
         return -1;
