@@ -60,7 +60,7 @@ typedef struct Check {
     CheckVerdict severity; // of a finding that brings no verdict of its own
     int ask;               // ASK_ flags
     // The statement's columns: verdict (NULL: the check's severity), what was found, an object that it was found on (rows
-    // with the same `what` are listed together; NULL: none), remedy (NULL: the check's).
+    // with the same `what` are listed together; NULL: none), remedy (NULL: the check's; empty: none, another row has it).
     CheckQuestion question;
     CheckQuestion facts;     // asked first, of the other end: one text, given to the question as PARAM_FACTS
     CheckFunction *function; // in place of a question

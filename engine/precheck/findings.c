@@ -123,7 +123,7 @@ void findings_remedy(const Findings *f, const char *fallback, Buffer *remedy)
     for (int verdict = CHECK_FAIL; verdict > CHECK_PASS; verdict--) {
         for (size_t i = 0; i < f->count; i++) {
             const char *line = f->items[i].remedy ? f->items[i].remedy : fallback;
-            if (f->items[i].verdict != (CheckVerdict)verdict || has_line(lines, count, line))
+            if (f->items[i].verdict != (CheckVerdict)verdict || !*line || has_line(lines, count, line))
                 continue;
             if (count == FINDINGS_NAMED)
                 more++;

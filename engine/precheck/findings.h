@@ -10,7 +10,7 @@ typedef struct Finding {
     CheckVerdict verdict;
     const char *what;   // "no SELECT right on"
     const char *object; // "public.orders"; NULL: none
-    const char *remedy; // NULL: the check's own
+    const char *remedy; // NULL: the check's own; "": none, another finding brings it
 } Finding;
 
 typedef struct Findings { // zero-initialised: nothing found, which is a pass

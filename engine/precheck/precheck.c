@@ -3,6 +3,7 @@
 // an end that is lost takes its remaining questions with it. Must not change anything on either end.
 #include "engine/precheck/precheck.h"
 
+#include "common/base/log.h"
 #include "common/base/memory.h"
 #include "engine/precheck/functions.h"
 
@@ -177,11 +178,15 @@ static void note_what_was_not_asked(Precheck *p)
     static const char *const WHY[CHECK_SIDES + 1] = {"because the source cannot be reached", "because the sink cannot be reached",
                                                      "because an earlier check failed"};
 
-    if (p->left_out)
+    if (p->left_out) {
+        log_info("precheck", "%zu checks that only steps not wanted need were left out", p->left_out);
         progress_note(p->ctx.progress, "precheck: %zu checks that only steps not wanted need were left out", p->left_out);
+    }
     for (int i = 0; i <= CHECK_SIDES; i++)
-        if (p->not_asked[i].len)
+        if (p->not_asked[i].len) {
+            log_warn("precheck", "not checked %s: %s", WHY[i], p->not_asked[i].data);
             progress_note(p->ctx.progress, "precheck: not checked %s: %s", WHY[i], p->not_asked[i].data);
+        }
 }
 
 int precheck_run(Precheck *p, const TaskDocument *task, Progress *progress, Error *err)

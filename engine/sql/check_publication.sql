@@ -1,4 +1,5 @@
 -- $1 our publication, $2 the comment that says it was made by us, $3 oid[]: tables to migrate, partitioned ones included.
+-- A remedy may be long, so of rows that share one only the first brings it; the others have an empty one.
 -- Either a publication of the name exists and publishes every change of every table, or we must be able to make it.
 -- Minimum version 10 (pubtruncate 11, pubviaroot 13, prattrs and prqual 15: read through to_jsonb).
 WITH wanted AS (
@@ -54,7 +55,9 @@ problem AS (
       FROM pub WHERE NOT pub.ours AND pub.via_root
     UNION ALL
     SELECT 0, NULL, 'publication ' || pg_catalog.quote_ident($1::text) || ' lacks', g.name,
-           (SELECT pg_catalog.format('ALTER PUBLICATION %I ADD TABLE %s;', $1::text, pg_catalog.string_agg('ONLY ' || x.name, ', ' ORDER BY x.name)) FROM gaps x)
+           CASE WHEN pg_catalog.row_number() OVER (ORDER BY g.name) = 1 THEN
+               (SELECT pg_catalog.format('ALTER PUBLICATION %I ADD TABLE %s;', $1::text, pg_catalog.string_agg('ONLY ' || x.name, ', ' ORDER BY x.name)) FROM gaps x)
+               ELSE '' END
       FROM gaps g WHERE EXISTS (SELECT 1 FROM pub WHERE NOT pub.ours)
     UNION ALL
     SELECT 0, NULL, 'publication ' || pg_catalog.quote_ident($1::text) || ' has a row filter or a column list for', c.name,
@@ -68,7 +71,7 @@ problem AS (
      WHERE (NOT s.is_there) AND NOT me.rolsuper AND NOT pg_catalog.has_database_privilege(pg_catalog.current_database(), 'CREATE')
     UNION ALL
     SELECT 0, NULL, pg_catalog.format('role %I may not publish tables that it does not own', CURRENT_USER), w.name,
-           t.who || t.create_it
+           CASE WHEN pg_catalog.row_number() OVER (ORDER BY w.name) = 1 THEN t.who || t.create_it ELSE '' END
       FROM state s, me, statement t, wanted w
      WHERE (NOT s.is_there OR s.ours AND NOT s.good) AND NOT me.rolsuper AND NOT pg_catalog.pg_has_role(w.relowner, 'USAGE'))
 SELECT p.verdict, p.what, p.object, p.remedy FROM (
