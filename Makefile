@@ -33,24 +33,27 @@ all: $(BUILD)/bin/kubeferry-engine ## Build everything into build/bin
 
 $(BUILD)/bin/kubeferry-engine: $(COMMON_OBJECTS) $(ENGINE_OBJECTS) $(BUILD)/obj/sql.o
 	@mkdir -p $(@D)
-	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+	@echo "LD $@"
+	@$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
 
 $(BUILD)/obj/%.o: %.c | $(BUILD)/gen/sql.h
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+	@echo "CC $<"
+	@$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
 # Each engine/sql/name.sql becomes the string sql_name.
 $(BUILD)/gen/sql.h $(BUILD)/gen/sql.c &: $(SQL_FILES) engine/sql/embed.sh
 	@mkdir -p $(@D)
-	sh engine/sql/embed.sh $(BUILD)/gen $(SQL_FILES)
+	@sh engine/sql/embed.sh $(BUILD)/gen $(SQL_FILES)
 
 $(BUILD)/obj/sql.o: $(BUILD)/gen/sql.c
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) -c -o $@ $<
+	@$(CC) $(ALL_CFLAGS) -c -o $@ $<
 
 $(BUILD)/test/unit/%: test/unit/%.c $(LIBRARY_OBJECTS)
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -MMD -MP -MF $@.d -o $@ $< $(LIBRARY_OBJECTS) $(LIBS) -lcmocka
+	@echo "CC $<"
+	@$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -MMD -MP -MF $@.d -o $@ $< $(LIBRARY_OBJECTS) $(LIBS) -lcmocka
 
 unit-binaries: $(UNIT_BINARIES)
 
