@@ -64,11 +64,15 @@ int error_wrap(Error *err, const char *fmt, ...)
     used = vsnprintf(err->message, sizeof err->message, fmt, args);
     va_end(args);
     // The root matters most: context gives way when both do not fit.
-    size_t room = sizeof err->message - strnlen(root, sizeof root) - 3;
+    size_t root_len = strnlen(root, sizeof root);
+    size_t room = root_len + 3 < sizeof err->message ? sizeof err->message - root_len - 3 : 0;
     size_t context = used < 0 ? 0 : (size_t)used;
     if (context > room)
         context = room;
-    snprintf(err->message + context, sizeof err->message - context, ": %s", root);
+    if (context == 0)
+        memcpy(err->message, root, sizeof root);
+    else
+        snprintf(err->message + context, sizeof err->message - context, ": %s", root);
     return -1;
 }
 

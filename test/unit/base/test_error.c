@@ -29,6 +29,12 @@ static void test_wrap_keeps_the_root(void **state)
     error_wrap(&err, "%s", context);
     assert_non_null(strstr(err.message, root));
     assert_int_equal(strlen(err.message), sizeof err.message - 1);
+    char full[2000];
+    memset(full, 'f', sizeof full);
+    full[sizeof full - 1] = '\0';
+    error_set(&err, ERROR_SYSTEM, "%s", full);
+    error_wrap(&err, "%s", full);
+    assert_int_equal(strspn(err.message, "f"), sizeof err.message - 1);
     error_set(&err, ERROR_SYSTEM, "root");
     error_hint(&err, "stay");
     error_wrap(&err, "table %s", "a");
