@@ -39,19 +39,21 @@ void log_set_view_hooks(void (*before)(void), void (*after)(void))
     pthread_mutex_unlock(&logger_state.lock);
 }
 
-static void put_text_line(Buffer *line, LogLevel level, const char *logger, const char *message, const struct timespec *now)
+static void put_text_line(Buffer *line, LogLevel level, const char *logger, const char *message,
+                          const struct timespec *now)
 {
     struct tm tm;
     gmtime_r(&now->tv_sec, &tm);
-    buffer_printf(line, "%04d-%02d-%02d %02d:%02d:%02d.%03ld UTC %s %s - ", tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday,
-                  tm.tm_hour, tm.tm_min, tm.tm_sec, now->tv_nsec / 1000000, LEVEL_TEXT[level], logger);
+    buffer_printf(line, "%04d-%02d-%02d %02d:%02d:%02d.%03ld UTC %s %s - ", tm.tm_year + 1900, tm.tm_mon + 1,
+                  tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec, now->tv_nsec / 1000000, LEVEL_TEXT[level], logger);
     // One event is one line, whatever a server's message holds; nor does it steer the terminal.
     for (const char *p = message; *p; p++)
         buffer_putc(line, (unsigned char)*p < 0x20 || *p == 0x7F ? ' ' : *p);
     buffer_putc(line, '\n');
 }
 
-static void put_json_line(Buffer *line, LogLevel level, const char *logger, const char *message, const struct timespec *now)
+static void put_json_line(Buffer *line, LogLevel level, const char *logger, const char *message,
+                          const struct timespec *now)
 {
     char time_text[40];
     struct tm tm;
@@ -63,7 +65,8 @@ static void put_json_line(Buffer *line, LogLevel level, const char *logger, cons
     json_object_object_add(o, "level", json_object_new_string(LEVEL_JSON[level]));
     json_object_object_add(o, "logger", json_object_new_string(logger));
     json_object_object_add(o, "message", json_object_new_string(message));
-    buffer_printf(line, "%s\n", json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
+    buffer_printf(line, "%s\n",
+                  json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
     json_object_put(o);
 }
 
