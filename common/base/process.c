@@ -50,8 +50,8 @@ static const char **merge_environment(const char *const *extra)
     return merged;
 }
 
-static void __attribute__((noreturn)) become(const ProcessCommand *command, const char **environment, pid_t parent,
-                                             int input, int output, int errors)
+static void __attribute__((noreturn))
+become(const ProcessCommand *command, const char **environment, pid_t parent, int input, int output, int errors)
 {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != parent) // died before the line above

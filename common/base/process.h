@@ -6,9 +6,10 @@
 #include "common/base/error.h"
 
 typedef struct ProcessCommand {
-    const char *const *argv;        // argv[0]: the path; no shell, no search in PATH; NULL at the end
-    const char *const *environment; // "NAME=value" beside (and before) our own environment; NULL at the end; may be NULL
-    size_t output_max;              // bytes kept of each stream; what is beyond is read and dropped
+    const char *const *argv; // argv[0]: the path; no shell, no search in PATH; NULL at the end
+    const char *const
+        *environment;  // "NAME=value" beside (and before) our own environment; NULL at the end; may be NULL
+    size_t output_max; // bytes kept of each stream; what is beyond is read and dropped
 } ProcessCommand;
 
 typedef struct ProcessResult {
@@ -17,8 +18,9 @@ typedef struct ProcessResult {
     Buffer errors;   // to standard error
 } ProcessResult;
 
-// Runs the command; standard input is empty. 0 once it has ended, whatever its exit status. ERROR_SYSTEM when it could not
-// be started, ERROR_STOPPED when a stop was requested (the child is killed). The result is to be freed in each case.
+// Runs the command; standard input is empty. 0 once it has ended, whatever its exit status. ERROR_SYSTEM when it could
+// not be started, ERROR_STOPPED when a stop was requested (the child is killed). The result is to be freed in each
+// case.
 MUST_CHECK int process_run(const ProcessCommand *command, ProcessResult *result, Error *err);
 void process_result_free(ProcessResult *result);
 #define auto_process_result __attribute__((cleanup(process_result_free)))

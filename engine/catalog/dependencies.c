@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Asks the source's catalogue about dependencies, with packed answers: a database may hold hundreds of thousands of objects.
+// Asks the source's catalogue about dependencies, with packed answers: a database may hold hundreds of thousands of
+// objects.
 #include "engine/catalog/dependencies.h"
 
 #include "common/base/memory.h"
@@ -25,8 +26,8 @@ static void put_oids(const RelationList *relations, Buffer *array)
     array_end(array);
 }
 
-int dependencies_exclusions(PGconn *source, const RelationList *relations, const ObjectList *objects, DumpExclusions *out,
-                            Error *err)
+int dependencies_exclusions(PGconn *source, const RelationList *relations, const ObjectList *objects,
+                            DumpExclusions *out, Error *err)
 {
     auto_buffer Buffer oids = {0}, schemas = {0};
     auto_pgresult PGresult *res = NULL;

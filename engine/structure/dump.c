@@ -79,7 +79,8 @@ int dump_make(const Context *ctx, const DumpExclusions *leave_out, const char *s
     add_exclusions(&a, leave_out);
     add(&a, arena_printf(&a.arena, "--file=%s", out->path));
     add(&a, arena_printf(&a.arena, "--dbname=%s", conninfo));
-    return dump_tools_run(a.items, endpoint_get(&ctx->task->source, "password"), "dumping the structure of the source", err);
+    return dump_tools_run(a.items, endpoint_get(&ctx->task->source, "password"), "dumping the structure of the source",
+                          err);
 }
 
 void dump_free(DumpFile *dump)

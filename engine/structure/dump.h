@@ -5,8 +5,8 @@
 #include "engine/catalog/dependencies.h"
 #include "engine/context.h"
 #include "engine/structure/roles.h"
-#include "engine/structure/tools.h"
 #include "engine/structure/toc.h"
+#include "engine/structure/tools.h"
 
 #include <stdio.h>
 
@@ -16,7 +16,8 @@ typedef struct DumpFile {
 } DumpFile;
 
 // Runs pg_dump. snapshot may be NULL.
-MUST_CHECK int dump_make(const Context *ctx, const DumpExclusions *leave_out, const char *snapshot, DumpFile *out, Error *err);
+MUST_CHECK int dump_make(const Context *ctx, const DumpExclusions *leave_out, const char *snapshot, DumpFile *out,
+                         Error *err);
 void dump_free(DumpFile *dump); // removes the archive too
 // The list of its entries, an unnamed file at its beginning.
 MUST_CHECK int dump_list(const DumpFile *dump, FILE **out, Error *err);

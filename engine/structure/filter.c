@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Picks entries. pg_dump orders its entries so that what one depends on stands before it; the passes here rely on that for
-// speed (one forward pass sees all), and for the parts of what was taken late they are repeated until nothing changes.
+// Picks entries. pg_dump orders its entries so that what one depends on stands before it; the passes here rely on that
+// for speed (one forward pass sees all), and for the parts of what was taken late they are repeated until nothing
+// changes.
 #include "engine/structure/filter.h"
 
 #include "common/base/memory.h"
@@ -268,7 +269,8 @@ static void take_dependents(Filter *f)
         else
             e->wanted = dependencies_wanted(f, e);
         for (uint32_t d = 0; toc_is(e, "SEQUENCE OWNED BY") && d < e->dependency_count; d++)
-            if (toc_dependency(f->toc, e, d)->type->kind == TOC_SEQUENCE && !anchors(f, toc_dependency(f->toc, e, d)).all)
+            if (toc_dependency(f->toc, e, d)->type->kind == TOC_SEQUENCE &&
+                !anchors(f, toc_dependency(f->toc, e, d)).all)
                 e->wanted = false;
     }
 }

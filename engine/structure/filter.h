@@ -9,18 +9,19 @@
 typedef struct FilterScope {
     const RelationList *relations; // the tables that are migrated
     bool whole_database;           // no object was named
-    const CatalogSet *members;     // whole_database: what stands in the schemas left out; else what stands in those named whole
-    const CatalogSet *owners;      // dependencies_owners()
-    const char *publication;       // the task's own, of which there is nothing to say; may be NULL
+    const CatalogSet
+        *members; // whole_database: what stands in the schemas left out; else what stands in those named whole
+    const CatalogSet *owners; // dependencies_owners()
+    const char *publication;  // the task's own, of which there is nothing to say; may be NULL
 } FilterScope;
 
 typedef enum FilterNote {
-    NOTE_EMPTY_TABLE,  // a table that is not migrated, but which a migrated one needs
-    NOTE_FOREIGN_KEY,  // to a table that is not migrated
-    NOTE_ACTION,       // a rule, policy or trigger that reads a table that is not migrated
-    NOTE_STANDALONE,   // a view or function that needs a table that is not migrated
-    NOTE_REFUSED,      // event triggers, foreign servers and tables, publications, subscriptions
-    NOTE_UNKNOWN,      // of a type that this program does not know
+    NOTE_EMPTY_TABLE, // a table that is not migrated, but which a migrated one needs
+    NOTE_FOREIGN_KEY, // to a table that is not migrated
+    NOTE_ACTION,      // a rule, policy or trigger that reads a table that is not migrated
+    NOTE_STANDALONE,  // a view or function that needs a table that is not migrated
+    NOTE_REFUSED,     // event triggers, foreign servers and tables, publications, subscriptions
+    NOTE_UNKNOWN,     // of a type that this program does not know
     FILTER_NOTE_COUNT
 } FilterNote;
 

@@ -60,6 +60,7 @@ static int make_entry(PreData *p, const TocEntry *e, Error *err)
                       .entry = e,
                       .identity = e->identity,
                       .task_id = p->task_id,
+                      .pinned = true,
                       .check = !p->empty || toc_is(e, "SCHEMA"),
                       .lenient = e->type->lenient || !e->required};
     StructureOutcome outcome = STRUCTURE_EXISTED;
@@ -105,7 +106,8 @@ static int prepare_sink(PGconn *sink, bool *empty, Error *err)
     auto_pgresult PGresult *res = NULL;
 
     // A crash of the sink may lose the last entries together with their rows in the ledger: they are made again.
-    if (pg_exec(sink, "SET synchronous_commit = off", err) || pg_query(sink, IS_EMPTY, 0, NULL, &res, err))
+    if (restore_pin_session(sink, err) || pg_exec(sink, "SET synchronous_commit = off", err) ||
+        pg_query(sink, IS_EMPTY, 0, NULL, &res, err))
         return -1;
     *empty = pg_get_bool(res, 0, 0);
     return 0;
@@ -119,7 +121,8 @@ static void tell(const Structure *s, const Context *ctx, const Counts *counts)
     }
     if (counts->left_out)
         progress_note(ctx->progress, "%zu objects were left out, for example %s", counts->left_out, counts->example);
-    log_info("structure", "made %zu objects before the rows, %zu were there already, %zu left out; %zu come after the rows",
+    log_info("structure",
+             "made %zu objects before the rows, %zu were there already, %zu left out; %zu come after the rows",
              counts->made, counts->existed, counts->left_out, s->item_count);
 }
 
@@ -202,5 +205,6 @@ int structure_hold(const Structure *s, PGconn *sink, int64_t task_id, const Stru
 
     if (is_refresh(item) ? refresh_statement(s, e, &refresh, err) : script_read(s->script, e, &text, err))
         return -1;
-    return ledger_object(sink, task_id, item->identity, OBJECT_HELD, reason, refresh ? refresh : buffer_text(&text), err);
+    return ledger_object(sink, task_id, item->identity, OBJECT_HELD, reason, refresh ? refresh : buffer_text(&text),
+                         err);
 }

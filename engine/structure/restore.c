@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Executes statements of the dump. Each is one transaction with its row in the ledger, so that a run that was interrupted
-// anywhere can tell what it made itself.
+// Executes statements of the dump. Each is one transaction with its row in the ledger, so that a run that was
+// interrupted anywhere can tell what it made itself.
 #include "engine/structure/restore.h"
 
 #include "common/base/memory.h"
@@ -12,9 +12,9 @@
 #include <string.h>
 
 // What pg_restore would set for the session; nothing that an older server would not know.
-static const char PINS[] = "BEGIN; SET LOCAL search_path = ''; SET LOCAL check_function_bodies = off; "
-                           "SET LOCAL default_tablespace = ''; SET LOCAL xmloption = content; "
-                           "SET LOCAL standard_conforming_strings = on; SET LOCAL row_security = off;\n";
+#define PINS(set)                                                                                                      \
+    set " search_path = ''; " set " check_function_bodies = off; " set " default_tablespace = ''; " set                \
+        " xmloption = content; " set " standard_conforming_strings = on; " set " row_security = off;\n"
 
 static bool is_one_of(const char *sqlstate, const char *const *states)
 {
@@ -43,8 +43,8 @@ int restore_was_made(PGconn *sink, int64_t task_id, const char *identity, bool *
     auto_pgresult PGresult *res = NULL;
 
     snprintf(id, sizeof id, "%" PRId64, task_id);
-    if (pg_query(sink, "SELECT 1 FROM kubeferry.object WHERE task = $1 AND identity = $2 AND state = 'made'", 2, values, &res,
-                 err))
+    if (pg_query(sink, "SELECT 1 FROM kubeferry.object WHERE task = $1 AND identity = $2 AND state = 'made'", 2, values,
+                 &res, err))
         return -1;
     *made = PQntuples(res) > 0;
     return 0;
@@ -77,11 +77,16 @@ static int look(const RestoreEntry *r, const char *text, PGconn *sink, bool *exi
     return 0;
 }
 
-static int run_statement(const char *text, PGconn *sink, Error *err)
+int restore_pin_session(PGconn *sink, Error *err)
+{
+    return pg_exec(sink, PINS("SET"), err);
+}
+
+static int run_statement(const char *text, bool pinned, PGconn *sink, Error *err)
 {
     auto_buffer Buffer sql = {0};
 
-    buffer_puts(&sql, PINS);
+    buffer_puts(&sql, pinned ? "BEGIN;\n" : "BEGIN; " PINS("SET LOCAL"));
     buffer_puts(&sql, text);
     if (!PQsendQuery(sink, sql.data))
         return pg_error(sink, NULL, err, "sending a statement");
@@ -101,30 +106,37 @@ static void explain(const RestoreEntry *r, PGconn *sink, Error *err)
         return;
     err->code = ERROR_CONDITION;
     if (toc_is(r->entry, "EXTENSION") && strcmp(err->sqlstate, "42501") == 0)
-        error_hint(err, "have a superuser of the sink run the CREATE EXTENSION once in the sink's database, then start again");
+        error_hint(
+            err, "have a superuser of the sink run the CREATE EXTENSION once in the sink's database, then start again");
     else if (toc_is(r->entry, "EXTENSION"))
         error_hint(err,
-                   "install the extension on the sink's server (on Debian in postgresql-%d or a package postgresql-%d-…; a managed "
+                   "install the extension on the sink's server (on Debian in postgresql-%d or a package "
+                   "postgresql-%d-…; a managed "
                    "service has a list of those that it allows), or leave out the tables that use it",
                    PQserverVersion(sink) / 10000, PQserverVersion(sink) / 10000);
     else if (strcmp(err->sqlstate, "42501") == 0)
-        error_hint(err, "grant the sink's role the right, or have the object made by a role that has it; what is there already "
-                        "is left as it is");
+        error_hint(
+            err,
+            "grant the sink's role the right, or have the object made by a role that has it; what is there already "
+            "is left as it is");
     else
-        error_hint(err, "correct the cause, or make the object in the sink by hand (what is there already is left as it is), then "
-                        "start again");
+        error_hint(
+            err,
+            "correct the cause, or make the object in the sink by hand (what is there already is left as it is), then "
+            "start again");
 }
 
 static int leave_out(const RestoreEntry *r, PGconn *sink, const char *text, const Error *refusal, Error *err)
 {
-    auto_free char *reason = memory_printf("%s%s%s%s", refusal->message, refusal->sqlstate[0] ? " (" : "", refusal->sqlstate,
-                                           refusal->sqlstate[0] ? ")" : "");
+    auto_free char *reason = memory_printf("%s%s%s%s", refusal->message, refusal->sqlstate[0] ? " (" : "",
+                                           refusal->sqlstate, refusal->sqlstate[0] ? ")" : "");
     return ledger_object(sink, r->task_id, r->identity, OBJECT_LEFT_OUT, reason, text, err);
 }
 
-static int make(const RestoreEntry *r, PGconn *sink, const char *text, StructureOutcome *outcome, Error *refusal, Error *err)
+static int make(const RestoreEntry *r, PGconn *sink, const char *text, StructureOutcome *outcome, Error *refusal,
+                Error *err)
 {
-    if (run_statement(text, sink, err)) {
+    if (run_statement(text, r->pinned, sink, err)) {
         Error ignored = {0};
         if (err->code != ERROR_SQL || roll_back(sink, &ignored)) {
             error_wrap(err, "making %s in the sink", r->identity);

@@ -18,12 +18,13 @@ static void miss(Missing *m, const char *role)
         m->example = role;
 }
 
-// In the order of the names: does the role exist, may we make things that belong to it (SET is a right of its own since 16)?
+// In the order of the names: does the role exist, may we make things that belong to it (SET is a right of its own since
+// 16)?
 static const char *sql_for_sink(int version)
 {
-#define ROLES_SQL(right)                                                                                                \
-    "SELECT r.oid IS NOT NULL, r.oid IS NOT NULL AND pg_catalog.pg_has_role(r.oid, '" right "')"                        \
-    "  FROM pg_catalog.unnest($1::text[]) WITH ORDINALITY AS x(name, n)"                                                \
+#define ROLES_SQL(right)                                                                                               \
+    "SELECT r.oid IS NOT NULL, r.oid IS NOT NULL AND pg_catalog.pg_has_role(r.oid, '" right "')"                       \
+    "  FROM pg_catalog.unnest($1::text[]) WITH ORDINALITY AS x(name, n)"                                               \
     "  LEFT JOIN pg_catalog.pg_roles r ON r.rolname = x.name ORDER BY x.n"
     return version >= 160000 ? ROLES_SQL("SET") : ROLES_SQL("MEMBER");
 }
@@ -31,13 +32,15 @@ static const char *sql_for_sink(int version)
 static char *make_note(const Missing *owners, const Missing *grantees)
 {
     if (owners->count)
-        return memory_printf("owners and privileges are left out: %d of the owners' roles, for example \"%s\", are not on the "
-                             "sink or may not be acted for; what is made belongs to the sink's user",
-                             owners->count, owners->example);
+        return memory_printf(
+            "owners and privileges are left out: %d of the owners' roles, for example \"%s\", are not on the "
+            "sink or may not be acted for; what is made belongs to the sink's user",
+            owners->count, owners->example);
     if (grantees->count)
-        return memory_printf("privileges are left out: %d of the roles that they were granted to, for example \"%s\", are not "
-                             "on the sink",
-                             grantees->count, grantees->example);
+        return memory_printf(
+            "privileges are left out: %d of the roles that they were granted to, for example \"%s\", are not "
+            "on the sink",
+            grantees->count, grantees->example);
     return NULL;
 }
 

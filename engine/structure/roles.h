@@ -9,6 +9,6 @@ typedef struct RolePlan {
     bool privileges; // that, and every role that something was granted to exists there
 } RolePlan;
 
-// Compares the roles of the source's user schemas with the sink's. What cannot be carried is said in *note (caller frees;
-// NULL when all can be).
+// Compares the roles of the source's user schemas with the sink's. What cannot be carried is said in *note (caller
+// frees; NULL when all can be).
 MUST_CHECK int roles_plan(PGconn *source, PGconn *sink, RolePlan *out, char **note, Error *err);

@@ -40,7 +40,8 @@ static const char *scan_top(Scanner *s, const char *line, const char *p, const c
     bool in_name = p > line && is_name_byte((unsigned char)p[-1]);
 
     if (*p == '\'') {
-        bool escaped = p > line && (p[-1] == 'E' || p[-1] == 'e') && !(p - 1 > line && is_name_byte((unsigned char)p[-2]));
+        bool escaped =
+            p > line && (p[-1] == 'E' || p[-1] == 'e') && !(p - 1 > line && is_name_byte((unsigned char)p[-2]));
         s->state = escaped ? STATE_ESCAPED_STRING : STATE_STRING;
     } else if (*p == '"') {
         s->state = STATE_NAME;
@@ -134,7 +135,8 @@ static const char *make_identity(const TocEntry *e, char *line, Arena *arena)
     *type = *owner = '\0';
     const char *schema = type + strlen(middle);
     bool none = strcmp(schema, "-") == 0;
-    return arena_printf(arena, "%s %s%s%s", e->type->name, none ? "" : schema, none ? "" : ".", name + strlen("Name: "));
+    return arena_printf(arena, "%s %s%s%s", e->type->name, none ? "" : schema, none ? "" : ".",
+                        name + strlen("Name: "));
 }
 
 typedef struct Splitter {
@@ -215,7 +217,8 @@ int script_split(FILE *script, const Toc *toc, Arena *arena, Error *err)
     return check_all_found(&s, err);
 }
 
-// Settings that pg_restore writes before the next entry's header belong to that one, and are pinned by the session anyway.
+// Settings that pg_restore writes before the next entry's header belong to that one, and are pinned by the session
+// anyway.
 static void drop_trailing_settings(Buffer *text)
 {
     for (;;) {

@@ -8,16 +8,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define IN_SCHEMA(catalog, schema, name)                                                                                \
+#define IN_SCHEMA(catalog, schema, name)                                                                               \
     "SELECT EXISTS (SELECT 1 FROM pg_catalog." catalog " x JOIN pg_catalog.pg_namespace n ON n.oid = x." schema        \
     " WHERE n.nspname = $1 AND x." name " = $2)"
-#define OF_RELATION(catalog, relation, name)                                                                            \
+#define OF_RELATION(catalog, relation, name)                                                                           \
     "SELECT EXISTS (SELECT 1 FROM pg_catalog." catalog " x WHERE x." relation                                          \
     " = pg_catalog.to_regclass($1) AND x." name " = $2)"
 #define RELATION "SELECT pg_catalog.to_regclass($1) IS NOT NULL"
 #define TYPE     "SELECT pg_catalog.to_regtype($1) IS NOT NULL"
 #define ROUTINE  "SELECT pg_catalog.to_regprocedure($1) IS NOT NULL"
-#define ATTACHED                                                                                                        \
+#define ATTACHED                                                                                                       \
     "SELECT EXISTS (SELECT 1 FROM pg_catalog.pg_inherits x WHERE x.inhparent = pg_catalog.to_regclass($1)"             \
     " AND x.inhrelid = pg_catalog.to_regclass($2))"
 
@@ -28,7 +28,8 @@ static const struct {
     const char *type, *pattern, *sql;
 } FORMS[] = {
     {"SCHEMA", "CREATE SCHEMA #1", "SELECT EXISTS (SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname = $1)"},
-    {"EXTENSION", "CREATE EXTENSION ?IF ?NOT ?EXISTS #1", "SELECT EXISTS (SELECT 1 FROM pg_catalog.pg_extension WHERE extname = $1)"},
+    {"EXTENSION", "CREATE EXTENSION ?IF ?NOT ?EXISTS #1",
+     "SELECT EXISTS (SELECT 1 FROM pg_catalog.pg_extension WHERE extname = $1)"},
     {"PROCEDURAL LANGUAGE", "CREATE ?OR ?REPLACE ?TRUSTED ?PROCEDURAL LANGUAGE #1",
      "SELECT EXISTS (SELECT 1 FROM pg_catalog.pg_language WHERE lanname = $1)"},
     {"TABLE", "CREATE ?UNLOGGED TABLE %1", RELATION},
@@ -36,17 +37,20 @@ static const struct {
     {"MATERIALIZED VIEW", "CREATE MATERIALIZED VIEW %1", RELATION},
     {"SEQUENCE", "CREATE ?UNLOGGED SEQUENCE %1", RELATION},
     {"SEQUENCE", "ALTER TABLE ?ONLY %1 ALTER COLUMN #2",
-     "SELECT EXISTS (SELECT 1 FROM pg_catalog.pg_attribute x WHERE x.attrelid = pg_catalog.to_regclass($1) AND x.attname = $2"
+     "SELECT EXISTS (SELECT 1 FROM pg_catalog.pg_attribute x WHERE x.attrelid = pg_catalog.to_regclass($1) AND "
+     "x.attname = $2"
      " AND x.attidentity <> '')"},
     {"SEQUENCE OWNED BY", "ALTER SEQUENCE %1",
      "SELECT EXISTS (SELECT 1 FROM pg_catalog.pg_depend x WHERE x.classid = 'pg_catalog.pg_class'::pg_catalog.regclass"
      " AND x.objid = pg_catalog.to_regclass($1) AND x.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass"
      " AND x.deptype = 'a')"},
     {"DEFAULT", "ALTER TABLE ?ONLY %1 ALTER COLUMN #2",
-     "SELECT EXISTS (SELECT 1 FROM pg_catalog.pg_attribute x WHERE x.attrelid = pg_catalog.to_regclass($1) AND x.attname = $2"
+     "SELECT EXISTS (SELECT 1 FROM pg_catalog.pg_attribute x WHERE x.attrelid = pg_catalog.to_regclass($1) AND "
+     "x.attname = $2"
      " AND x.atthasdef)"},
     {"SHELL TYPE", "CREATE TYPE %1", TYPE},
-    {"TYPE", "CREATE TYPE %1", "SELECT EXISTS (SELECT 1 FROM pg_catalog.pg_type x WHERE x.oid = pg_catalog.to_regtype($1) AND x.typisdefined)"},
+    {"TYPE", "CREATE TYPE %1",
+     "SELECT EXISTS (SELECT 1 FROM pg_catalog.pg_type x WHERE x.oid = pg_catalog.to_regtype($1) AND x.typisdefined)"},
     {"DOMAIN", "CREATE DOMAIN %1", TYPE},
     {"FUNCTION", "CREATE FUNCTION &1", ROUTINE},
     {"PROCEDURE", "CREATE PROCEDURE &1", ROUTINE},
@@ -54,16 +58,20 @@ static const struct {
     {"COLLATION", "CREATE COLLATION @1", IN_SCHEMA("pg_collation", "collnamespace", "collname")},
     {"CONVERSION", "CREATE ?DEFAULT CONVERSION @1", IN_SCHEMA("pg_conversion", "connamespace", "conname")},
     {"TEXT SEARCH PARSER", "CREATE TEXT SEARCH PARSER @1", IN_SCHEMA("pg_ts_parser", "prsnamespace", "prsname")},
-    {"TEXT SEARCH TEMPLATE", "CREATE TEXT SEARCH TEMPLATE @1", IN_SCHEMA("pg_ts_template", "tmplnamespace", "tmplname")},
-    {"TEXT SEARCH DICTIONARY", "CREATE TEXT SEARCH DICTIONARY @1", IN_SCHEMA("pg_ts_dict", "dictnamespace", "dictname")},
-    {"TEXT SEARCH CONFIGURATION", "CREATE TEXT SEARCH CONFIGURATION @1", IN_SCHEMA("pg_ts_config", "cfgnamespace", "cfgname")},
+    {"TEXT SEARCH TEMPLATE", "CREATE TEXT SEARCH TEMPLATE @1",
+     IN_SCHEMA("pg_ts_template", "tmplnamespace", "tmplname")},
+    {"TEXT SEARCH DICTIONARY", "CREATE TEXT SEARCH DICTIONARY @1",
+     IN_SCHEMA("pg_ts_dict", "dictnamespace", "dictname")},
+    {"TEXT SEARCH CONFIGURATION", "CREATE TEXT SEARCH CONFIGURATION @1",
+     IN_SCHEMA("pg_ts_config", "cfgnamespace", "cfgname")},
     {"TABLE ATTACH", "ALTER TABLE ?ONLY %1 ATTACH PARTITION %2", ATTACHED},
     {"INDEX ATTACH", "ALTER INDEX %1 ATTACH PARTITION %2", ATTACHED},
     {"INDEX", "CREATE ?UNIQUE INDEX #2 ON ?ONLY %1",
      "SELECT EXISTS (SELECT 1 FROM pg_catalog.pg_class t JOIN pg_catalog.pg_class x ON x.relnamespace = t.relnamespace"
      " WHERE t.oid = pg_catalog.to_regclass($1) AND x.relname = $2)"},
     {"CHECK CONSTRAINT", "ALTER DOMAIN %1 ADD CONSTRAINT #2",
-     "SELECT EXISTS (SELECT 1 FROM pg_catalog.pg_constraint x WHERE x.contypid = pg_catalog.to_regtype($1) AND x.conname = $2)"},
+     "SELECT EXISTS (SELECT 1 FROM pg_catalog.pg_constraint x WHERE x.contypid = pg_catalog.to_regtype($1) AND "
+     "x.conname = $2)"},
     {"CHECK CONSTRAINT", "ALTER TABLE ?ONLY %1 ADD CONSTRAINT #2", OF_RELATION("pg_constraint", "conrelid", "conname")},
     {"CONSTRAINT", "ALTER TABLE ?ONLY %1 ADD CONSTRAINT #2", OF_RELATION("pg_constraint", "conrelid", "conname")},
     {"FK CONSTRAINT", "ALTER TABLE ?ONLY %1 ADD CONSTRAINT #2", OF_RELATION("pg_constraint", "conrelid", "conname")},
@@ -72,7 +80,8 @@ static const struct {
     {"POLICY", "CREATE POLICY #2 ON %1", OF_RELATION("pg_policy", "polrelid", "polname")},
     {"RULE", "CREATE RULE #2 AS ON * TO %1", OF_RELATION("pg_rewrite", "ev_class", "rulename")},
     {"ROW SECURITY", "ALTER TABLE ?ONLY %1",
-     "SELECT EXISTS (SELECT 1 FROM pg_catalog.pg_class x WHERE x.oid = pg_catalog.to_regclass($1) AND x.relrowsecurity)"},
+     "SELECT EXISTS (SELECT 1 FROM pg_catalog.pg_class x WHERE x.oid = pg_catalog.to_regclass($1) AND "
+     "x.relrowsecurity)"},
 };
 
 // Spaces and comment lines.

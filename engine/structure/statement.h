@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What an entry's statement makes, read from the statement itself: pg_dump writes them in one form only, with qualified and
-// quoted names. It gives the question whether the sink has that object already.
+// What an entry's statement makes, read from the statement itself: pg_dump writes them in one form only, with qualified
+// and quoted names. It gives the question whether the sink has that object already.
 #pragma once
 
 #include "common/base/buffer.h"
@@ -9,7 +9,7 @@
 enum { STATEMENT_NAMES_MAX = 2 };
 
 typedef struct StatementObject {
-    const char *sql;                   // one boolean; $1, $2: the names. NULL: there is no such question
+    const char *sql;                  // one boolean; $1, $2: the names. NULL: there is no such question
     char *names[STATEMENT_NAMES_MAX]; // as SQL text (for regclass and its like) or plain, as sql wants them
     int name_count;
 } StatementObject;

@@ -40,8 +40,8 @@ static int use_snapshot(PGconn *source, const char *snapshot, Error *err)
     return pg_exec(source, sql.data, err);
 }
 
-static int read_sources(Structure *s, const Context *ctx, const RelationList *relations, const char *snapshot, Sources *out,
-                        Error *err)
+static int read_sources(Structure *s, const Context *ctx, const RelationList *relations, const char *snapshot,
+                        Sources *out, Error *err)
 {
     auto_pgconn PGconn *source = NULL;
     auto_pgconn PGconn *sink = NULL;
@@ -60,11 +60,14 @@ static int read_sources(Structure *s, const Context *ctx, const RelationList *re
 }
 
 static const char *const NOTE_TEXTS[FILTER_NOTE_COUNT] = {
-    [NOTE_EMPTY_TABLE] = "%zu tables that are not migrated are made without rows, since migrated ones need them, for example %s",
+    [NOTE_EMPTY_TABLE] =
+        "%zu tables that are not migrated are made without rows, since migrated ones need them, for example %s",
     [NOTE_FOREIGN_KEY] = "%zu foreign keys to tables that are not migrated are left out, for example %s",
-    [NOTE_ACTION] = "%zu triggers, rules or policies that need tables that are not migrated are left out, for example %s",
+    [NOTE_ACTION] =
+        "%zu triggers, rules or policies that need tables that are not migrated are left out, for example %s",
     [NOTE_STANDALONE] = "%zu views or functions that need tables that are not migrated are left out, for example %s",
-    [NOTE_REFUSED] = "%zu publications, subscriptions, event triggers, foreign servers or foreign tables are left out, for example %s",
+    [NOTE_REFUSED] = "%zu publications, subscriptions, event triggers, foreign servers or foreign tables are left out, "
+                     "for example %s",
     [NOTE_UNKNOWN] = "%zu objects of a kind that is not known are left out, for example %s",
 };
 

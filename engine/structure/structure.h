@@ -18,8 +18,9 @@ typedef struct StructureItem { // one entry of the dump that is made after the f
 
 typedef enum StructureOutcome { STRUCTURE_MADE, STRUCTURE_EXISTED, STRUCTURE_LEFT_OUT } StructureOutcome;
 
-// Dumps and lists the source's structure and picks what `relations` need. snapshot may be NULL. Every failure of pg_dump
-// or pg_restore is one error: ERROR_CONDITION (none found, too old, no right to read), ERROR_TRANSIENT, ERROR_STOPPED.
+// Dumps and lists the source's structure and picks what `relations` need. snapshot may be NULL. Every failure of
+// pg_dump or pg_restore is one error: ERROR_CONDITION (none found, too old, no right to read), ERROR_TRANSIENT,
+// ERROR_STOPPED.
 MUST_CHECK int structure_open(const Context *ctx, const RelationList *relations, const char *snapshot, Structure **out,
                               Error *err);
 void structure_close(Structure *s); // NULL is allowed
@@ -30,8 +31,8 @@ MUST_CHECK int structure_make_pre_data(Structure *s, const Context *ctx, Ledger 
 
 // What comes after the rows, in the dump's order; REFRESH of materialized views last.
 size_t structure_items(const Structure *s, const StructureItem **out);
-// Makes one on the given sink connection, outside of a transaction; one that the sink has already is skipped. Recorded in the
-// ledger on the same connection. Threads may call it at once, each with a connection of its own.
+// Makes one on the given sink connection, outside of a transaction; one that the sink has already is skipped. Recorded
+// in the ledger on the same connection. Threads may call it at once, each with a connection of its own.
 MUST_CHECK int structure_execute(const Structure *s, const Context *ctx, PGconn *sink, int64_t task_id,
                                  const StructureItem *item, StructureOutcome *outcome, Error *err);
 // Records one as held back until the cutover, with its statement.

@@ -112,15 +112,19 @@ int dump_tools_find(int source_version, DumpTools *out, Error *err)
         rc = search_versions(&s, err);
     if (rc == 0) {
         if (s.older)
-            error_set(err, ERROR_CONDITION,
-                      "pg_dump is too old: the newest that was found is of version %d (%s), but the source is PostgreSQL %d",
-                      s.older_major, s.older, major);
+            error_set(
+                err, ERROR_CONDITION,
+                "pg_dump is too old: the newest that was found is of version %d (%s), but the source is PostgreSQL %d",
+                s.older_major, s.older, major);
         else
-            error_set(err, ERROR_CONDITION,
-                      "pg_dump was not found, neither in PATH nor under /usr/lib/postgresql; the source is PostgreSQL %d",
-                      major);
-        error_hint(err, "install pg_dump and pg_restore of version %d or newer where the engine runs: apt-get install "
-                        "postgresql-client-%d", major, major);
+            error_set(
+                err, ERROR_CONDITION,
+                "pg_dump was not found, neither in PATH nor under /usr/lib/postgresql; the source is PostgreSQL %d",
+                major);
+        error_hint(err,
+                   "install pg_dump and pg_restore of version %d or newer where the engine runs: apt-get install "
+                   "postgresql-client-%d",
+                   major, major);
     }
     free(s.older);
     return rc > 0 ? 0 : -1;
@@ -142,7 +146,8 @@ static const struct {
     {"permission denied", ERROR_CONDITION,
      "grant the role of the source SELECT on the migrated tables and USAGE on their schemas"},
     {"due to lock timeout", ERROR_TRANSIENT,
-     "another session holds an ACCESS EXCLUSIVE lock on a table (see pg_locks on the source); start again when it has ended"},
+     "another session holds an ACCESS EXCLUSIVE lock on a table (see pg_locks on the source); start again when it has "
+     "ended"},
     {"server version mismatch", ERROR_CONDITION, "install a pg_dump that is not older than the source"},
     {"password authentication failed", ERROR_CREDENTIALS, "check user and password of the source"},
     {"no password supplied", ERROR_CREDENTIALS, "give the source's password"},
@@ -156,7 +161,8 @@ static const struct {
     {"connection to server", ERROR_TRANSIENT, ""},
     {"no connection to the server", ERROR_TRANSIENT, ""},
     {"out of shared memory", ERROR_CONDITION,
-     "pg_dump locks each table: raise max_locks_per_transaction of the source (a restart) to the number of tables divided by "
+     "pg_dump locks each table: raise max_locks_per_transaction of the source (a restart) to the number of tables "
+     "divided by "
      "max_connections"},
 };
 
@@ -181,8 +187,8 @@ static int explain_failure(const char *tool, const char *what, const ProcessResu
     size_t len = strlen(start);
     while (len > 0 && start[len - 1] == '\n')
         len--;
-    error_set(err, code, "%s: %s ended with status %d: %.*s", what, name, result->exit_status, (int)(len < 900 ? len : 900),
-              len ? start : "it wrote nothing");
+    error_set(err, code, "%s: %s ended with status %d: %.*s", what, name, result->exit_status,
+              (int)(len < 900 ? len : 900), len ? start : "it wrote nothing");
     return error_hint(err, "%s", hint);
 }
 
