@@ -27,9 +27,38 @@ FUZZ_SECONDS ?= 10
 SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all
 
 .DELETE_ON_ERROR:
-.PHONY: all install-build unit unit-asan fuzz fuzz-run fuzz-replay clean help format check-arrows
+.PHONY: all demo test bench pytest unit unit-asan fuzz fuzz-run fuzz-replay clean help format check-arrows
 
 all: $(BUILD)/bin/kubeferry-engine ## Build everything into build/bin
+
+JOBS := -j$(shell nproc)
+
+demo: ## Show a whole live migration between two throwaway servers
+	test/install.sh build demo
+	@$(MAKE) $(JOBS) --no-print-directory all
+	test/demo/demo.sh
+
+test: ## Everything that CI runs
+	test/install.sh build test embedded
+	@$(MAKE) $(JOBS) --no-print-directory all check-arrows unit-binaries
+	@$(MAKE) --no-print-directory unit
+	@$(MAKE) $(JOBS) --no-print-directory unit-asan
+	@$(MAKE) $(JOBS) --no-print-directory fuzz
+	@$(MAKE) --no-print-directory pytest
+
+bench: ## Measure against pg_dump and a native subscription; writes docs/BENCHMARKS.md
+	test/install.sh build bench
+	@$(MAKE) $(JOBS) --no-print-directory all
+	/usr/bin/python3 test/bench/bench.py
+
+pytest: all ## The engine against real servers
+	/usr/bin/python3 -m pytest -q test/engine
+
+# Dependencies go one way: common knows no engine and no libpq, the engine no Kubernetes and no curl.
+check-arrows:
+	@! grep -rnE '#include "(engine|controller|cli)/' common || { echo 'common must not include what stands on it' >&2; exit 1; }
+	@! grep -rnE '#include <libpq' common || { echo 'common must not use libpq' >&2; exit 1; }
+	@! grep -rnE '#include ("common/k8s|<curl)' engine || { echo 'the engine must not know Kubernetes' >&2; exit 1; }
 
 $(BUILD)/bin/kubeferry-engine: $(COMMON_OBJECTS) $(ENGINE_OBJECTS) $(BUILD)/obj/sql.o
 	@mkdir -p $(@D)
