@@ -77,8 +77,8 @@ static const OptionSpec SPECS[O_COUNT] = {
                  .argument = "LIST",
                  .type = OPTION_TEXT,
                  .fallback = "precheck=true,init-struct=true,init-data=true,cdc=true",
-                 .verbs = VERBS(VERB_RUN),
-                 .help = "which steps to do; those not named stay on"},
+                 .help = "which steps the task has; those not named stay on. A verb does its own step in any case, and "
+                         "asks here whether cdc will follow"},
     [O_JOBS] = {.name = "jobs",
                 .env = "KUBEFERRY_JOBS",
                 .argument = "N",
