@@ -44,7 +44,7 @@ static int look(Monitor *m, Error *err)
     pthread_mutex_lock(&p->lock);
     p->lsn_source = pg_get_lsn(res, 0, 0);
     p->slot_retained_bytes = pg_get_int64(res, 0, 1);
-    p->lag_bytes = p->lsn_source > p->lsn_applied ? (int64_t)(p->lsn_source - p->lsn_applied) : 0;
+    p->lag_bytes = p->lsn_applied && p->lsn_source > p->lsn_applied ? (int64_t)(p->lsn_source - p->lsn_applied) : 0;
     // Behind: as old as the newest change that the sink has; level with the source: not at all.
     p->lag_seconds = p->lag_bytes > 0 && p->commit_time > 0 ? clock_now() - p->commit_time : 0;
     if (p->lag_seconds < 0)

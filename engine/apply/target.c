@@ -131,7 +131,7 @@ static int changed(Error *err, const char *label, const char *what, const char *
     return error_hint(err, "%s; then start again with the same command: everything applied so far is kept", remedy);
 }
 
-enum { COL_NAME, COL_TYPE, COL_OID, COL_TYPE_NAME, COL_GENERATED, COL_ALWAYS, COL_PRIMARY, COL_OPERATOR, COL_GUARDED };
+enum { COL_NAME, COL_TYPE, COL_OID, COL_BASE_TYPE, COL_GENERATED, COL_ALWAYS, COL_PRIMARY, COL_OPERATOR, COL_GUARDED };
 
 static int sink_column(const PGresult *res, const char *name)
 {
@@ -145,7 +145,7 @@ static int check_type(const TargetMap *map, const Target *t, const PgoutputColum
 {
     const char *source_name = c->type_oid >= FIRST_USER_OID ? type_name(map, c->type_oid) : NULL;
     bool same = c->type_oid < FIRST_USER_OID ? (uint32_t)pg_get_int64(res, row, COL_OID) == c->type_oid
-                                             : !source_name || strcmp(source_name, PQgetvalue(res, row, COL_TYPE_NAME)) == 0;
+                                             : !source_name || strcmp(source_name, PQgetvalue(res, row, COL_BASE_TYPE)) == 0;
     if (same)
         return 0;
     char oid_text[32];
