@@ -26,21 +26,21 @@ typedef enum CheckParam {
     PARAM_TASK,
     PARAM_SLOT,
     PARAM_PUBLICATION,
-    PARAM_MARK,            // the comment on a publication of ours
-    PARAM_APPLICATION,     // application_name of our connections
+    PARAM_MARK,        // the comment on a publication of ours
+    PARAM_APPLICATION, // application_name of our connections
     PARAM_JOBS,
-    PARAM_WITH_STRUCT,     // boolean: tables that the sink lacks are no fault (init-struct makes them)
-    PARAM_WITH_CDC,        // boolean
-    PARAM_WHOLE_DATABASE,  // boolean: no object was named
-    PARAM_TABLE_OIDS,      // oid[]: the tables to migrate, partitioned ones included, as the source numbers them
-    PARAM_TABLE_SCHEMAS,   // text[]: their schemas
-    PARAM_TABLE_NAMES,     // text[]: their names, parallel to the schemas
-    PARAM_TABLE_BYTES,     // their size
-    PARAM_EXISTING_SOURCE, // oid[]: those that the sink has already and whose rows we have not put there
-    PARAM_EXISTING_SINK,   // oid[]: the same tables as the sink numbers them
-    PARAM_LEDGER_SLOT,     // boolean: the sink's ledger says that the slot is ours
+    PARAM_WITH_STRUCT,      // boolean: tables that the sink lacks are no fault (init-struct makes them)
+    PARAM_WITH_CDC,         // boolean
+    PARAM_WHOLE_DATABASE,   // boolean: no object was named
+    PARAM_TABLE_OIDS,       // oid[]: the tables to migrate, partitioned ones included, as the source numbers them
+    PARAM_TABLE_SCHEMAS,    // text[]: their schemas
+    PARAM_TABLE_NAMES,      // text[]: their names, parallel to the schemas
+    PARAM_TABLE_BYTES,      // their size
+    PARAM_EXISTING_SOURCE,  // oid[]: those that the sink has already and whose rows we have not put there
+    PARAM_EXISTING_SINK,    // oid[]: the same tables as the sink numbers them
+    PARAM_LEDGER_SLOT,      // boolean: the sink's ledger says that the slot is ours
     PARAM_REPLICATION_ROLE, // boolean: session_replication_role can be set on the sink
-    PARAM_FACTS,           // what the check's facts statement gave, on the other end
+    PARAM_FACTS,            // what the check's facts statement gave, on the other end
     PARAM_COUNT
 } CheckParam;
 
@@ -59,8 +59,9 @@ typedef struct Check {
     CheckSide side;        // which end is asked and must be mended
     CheckVerdict severity; // of a finding that brings no verdict of its own
     int ask;               // ASK_ flags
-    // The statement's columns: verdict (NULL: the check's severity), what was found, an object that it was found on (rows
-    // with the same `what` are listed together; NULL: none), remedy (NULL: the check's; empty: none, another row has it).
+    // The statement's columns: verdict (NULL: the check's severity), what was found, an object that it was found on
+    // (rows with the same `what` are listed together; NULL: none), remedy (NULL: the check's; empty: none, another row
+    // has it).
     CheckQuestion question;
     CheckQuestion facts;     // asked first, of the other end: one text, given to the question as PARAM_FACTS
     CheckFunction *function; // in place of a question

@@ -30,8 +30,8 @@ static int connect_end(Precheck *p, CheckSide side, Findings *findings, Error *e
         return -1;
     }
     p->ends[side] = conn;
-    findings_addf(findings, CHECK_PASS, NULL, "connected to database %s on %s port %s as %s, server %s", PQdb(conn), PQhost(conn),
-                  PQport(conn), PQuser(conn), setting(conn, "server_version"));
+    findings_addf(findings, CHECK_PASS, NULL, "connected to database %s on %s port %s as %s, server %s", PQdb(conn),
+                  PQhost(conn), PQport(conn), PQuser(conn), setting(conn, "server_version"));
     return 0;
 }
 
@@ -50,7 +50,8 @@ static bool is_local(PGconn *conn)
 {
     const char *host = PQhost(conn), *address = PQhostaddr(conn);
 
-    return *host == '/' || *host == '@' || strcmp(address, "") == 0 || strncmp(address, "127.", 4) == 0 || strcmp(address, "::1") == 0;
+    return *host == '/' || *host == '@' || strcmp(address, "") == 0 || strncmp(address, "127.", 4) == 0 ||
+           strcmp(address, "::1") == 0;
 }
 
 static int check_tls(PGconn *conn, Findings *findings)
@@ -62,7 +63,8 @@ static int check_tls(PGconn *conn, Findings *findings)
         for (PQconninfoOption *o = options; o && o->keyword; o++)
             if (strcmp(o->keyword, "sslmode") == 0)
                 mode = o->val;
-        findings_addf(findings, CHECK_PASS, NULL, "encrypted with %s (sslmode %s)", protocol ? protocol : "TLS", mode ? mode : "prefer");
+        findings_addf(findings, CHECK_PASS, NULL, "encrypted with %s (sslmode %s)", protocol ? protocol : "TLS",
+                      mode ? mode : "prefer");
         PQconninfoFree(options);
         return 0;
     }
@@ -111,7 +113,8 @@ int check_version_order(Precheck *p, Findings *findings, Error *err)
 {
     int source = PQserverVersion(p->ends[CHECK_SOURCE]) / 10000, sink = PQserverVersion(p->ends[CHECK_SINK]) / 10000;
     (void)err;
-    findings_addf(findings, sink < source ? CHECK_WARN : CHECK_PASS, NULL, "the source is version %d, the sink version %d%s", source, sink,
+    findings_addf(findings, sink < source ? CHECK_WARN : CHECK_PASS, NULL,
+                  "the source is version %d, the sink version %d%s", source, sink,
                   sink < source ? ", which is older" : "");
     return 0;
 }
@@ -168,14 +171,16 @@ int check_same_database(Precheck *p, Findings *findings, Error *err)
 
     if (read_identity(p, CHECK_SOURCE, &source, err) || read_identity(p, CHECK_SINK, &sink, err))
         return -1;
-    bool same_system = strcmp(source.system, sink.system) == 0, same_database = strcmp(source.database, sink.database) == 0;
+    bool same_system = strcmp(source.system, sink.system) == 0,
+         same_database = strcmp(source.database, sink.database) == 0;
     if (same_system && same_database && strcmp(source.started, sink.started) == 0)
-        findings_addf(findings, CHECK_FAIL, NULL, "source and sink are both database %s of the server with system identifier %s", source.database,
+        findings_addf(findings, CHECK_FAIL, NULL,
+                      "source and sink are both database %s of the server with system identifier %s", source.database,
                       source.system);
     else if (same_system && same_database)
         findings_addf(findings, CHECK_FAIL, "use a database of another name, or a sink that was made with initdb",
-                      "the sink is a physical copy of the source (system identifier %s) and has the same database %s", source.system,
-                      source.database);
+                      "the sink is a physical copy of the source (system identifier %s) and has the same database %s",
+                      source.system, source.database);
     else
         findings_add(findings, CHECK_PASS, same_system ? "two databases of one server" : "two servers", NULL, NULL);
     return 0;
@@ -207,7 +212,8 @@ int check_clocks(Precheck *p, Findings *findings, Error *err)
     if (clock_offset(p->ends[CHECK_SOURCE], &source, err) || clock_offset(p->ends[CHECK_SINK], &sink, err))
         return -1;
     double skew = fabs(source - sink);
-    findings_addf(findings, skew > CLOCK_SKEW_S ? CHECK_WARN : CHECK_PASS, NULL, "the clocks of both servers differ by %.1f s", skew);
+    findings_addf(findings, skew > CLOCK_SKEW_S ? CHECK_WARN : CHECK_PASS, NULL,
+                  "the clocks of both servers differ by %.1f s", skew);
     return 0;
 }
 
@@ -227,7 +233,12 @@ int check_replication_role(Precheck *p, Findings *findings, Error *err)
     buffer_puts(&remedy, "on the sink, as a superuser: GRANT SET ON PARAMETER session_replication_role TO ");
     quote_ident(&remedy, PQuser(p->ends[CHECK_SINK]));
     buffer_putc(&remedy, ';');
-    findings_addf(findings, CHECK_WARN, grantable ? remedy.data : "before version 15 only a superuser can set it (Amazon RDS: GRANT rds_superuser TO role;)", "role %s may not set session_replication_role: %s", PQuser(p->ends[CHECK_SINK]),
-                  p->task->steps[STEP_CDC] ? "foreign keys and triggers wait for the cutover" : "foreign keys and triggers are made after the rows");
+    findings_addf(findings, CHECK_WARN,
+                  grantable
+                      ? remedy.data
+                      : "before version 15 only a superuser can set it (Amazon RDS: GRANT rds_superuser TO role;)",
+                  "role %s may not set session_replication_role: %s", PQuser(p->ends[CHECK_SINK]),
+                  p->task->steps[STEP_CDC] ? "foreign keys and triggers wait for the cutover"
+                                           : "foreign keys and triggers are made after the rows");
     return 0;
 }

@@ -45,10 +45,10 @@ typedef enum LedgerAccess { LEDGER_ABSENT, LEDGER_CLOSED, LEDGER_READABLE } Ledg
 
 static int look_for_ledger(PGconn *sink, LedgerAccess *access, Error *err)
 {
-    static const char SQL[] =
-        "SELECT pg_catalog.bool_and(pg_catalog.has_schema_privilege(n.oid, 'USAGE') AND pg_catalog.has_table_privilege(c.oid, 'SELECT'))"
-        "  FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
-        " WHERE n.nspname = 'kubeferry' AND c.relname IN ('version', 'task', 'relation')";
+    static const char SQL[] = "SELECT pg_catalog.bool_and(pg_catalog.has_schema_privilege(n.oid, 'USAGE') AND "
+                              "pg_catalog.has_table_privilege(c.oid, 'SELECT'))"
+                              "  FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
+                              " WHERE n.nspname = 'kubeferry' AND c.relname IN ('version', 'task', 'relation')";
     auto_free char *readable = NULL;
 
     if (pg_text(sink, SQL, &readable, err))
@@ -71,7 +71,8 @@ static int read_ledger_version(PGconn *sink, Findings *findings, Error *err)
 
 static int read_ledger_task(Precheck *p, Findings *findings, Error *err)
 {
-    const CheckQuestion question = {"SELECT t.source_system, t.source_database, t.slot_state <> 'none', t.slot FROM kubeferry.task t WHERE t.name = $1",
+    const CheckQuestion question = {"SELECT t.source_system, t.source_database, t.slot_state <> 'none', t.slot FROM "
+                                    "kubeferry.task t WHERE t.name = $1",
                                     {PARAM_TASK}};
     auto_pgresult PGresult *res = NULL;
 
@@ -85,7 +86,8 @@ static int read_ledger_task(Precheck *p, Findings *findings, Error *err)
     bool other_system = p->source_system && *p->source_system && *system && strcmp(system, p->source_system) != 0;
     bool other_database = p->source_database && *database && strcmp(database, p->source_database) != 0;
     if (other_system || other_database) {
-        findings_addf(findings, CHECK_FAIL, NULL, "task %s of this sink migrates from another source: database %s of system %s", p->task->name,
+        findings_addf(findings, CHECK_FAIL, NULL,
+                      "task %s of this sink migrates from another source: database %s of system %s", p->task->name,
                       database, *system ? system : "unknown");
         return 0;
     }
@@ -110,8 +112,10 @@ int check_sink_task(Precheck *p, Findings *findings, Error *err)
         if (read_ledger_version(sink, findings, err) || read_ledger_task(p, findings, err))
             return -1;
     } else {
-        findings_add(findings, CHECK_PASS, access == LEDGER_ABSENT ? "the sink has no ledger yet" : "the sink's ledger belongs to another role", NULL,
-                     NULL);
+        findings_add(findings, CHECK_PASS,
+                     access == LEDGER_ABSENT ? "the sink has no ledger yet"
+                                             : "the sink's ledger belongs to another role",
+                     NULL, NULL);
     }
     return p->have_relations ? precheck_learn_sink(p, err) : 0;
 }
@@ -124,7 +128,8 @@ static int look_into(Precheck *p, const PGresult *tables, int first, int count, 
 
     for (int i = first; i < first + count; i++) {
         if (!pg_get_bool(tables, i, 4)) {
-            findings_add(findings, CHECK_FAIL, "tables on the sink may hold rows that our role cannot see", PQgetvalue(tables, i, 3),
+            findings_add(findings, CHECK_FAIL, "tables on the sink may hold rows that our role cannot see",
+                         PQgetvalue(tables, i, 3),
                          "give our role the rights that sink_rights and sink_row_security name");
             continue;
         }
@@ -139,9 +144,10 @@ static int look_into(Precheck *p, const PGresult *tables, int first, int count, 
         return -1;
     for (int i = 0; i < PQntuples(res); i++) {
         int row = (int)pg_get_int64(res, i, 0);
-        auto_free char *remedy = memory_printf("on the sink, if nobody needs its rows: TRUNCATE %s;", PQgetvalue(tables, row, 3));
-        findings_add(findings, CHECK_FAIL, "tables on the sink hold rows that this task did not put there", PQgetvalue(tables, row, 3),
-                     remedy);
+        auto_free char *remedy =
+            memory_printf("on the sink, if nobody needs its rows: TRUNCATE %s;", PQgetvalue(tables, row, 3));
+        findings_add(findings, CHECK_FAIL, "tables on the sink hold rows that this task did not put there",
+                     PQgetvalue(tables, row, 3), remedy);
     }
     return 0;
 }
@@ -159,7 +165,8 @@ int check_sink_empty(Precheck *p, Findings *findings, Error *err)
             return -1;
     }
     if (findings->count == 0)
-        findings_addf(findings, CHECK_PASS, NULL, "%zu of the tables exist on the sink already, none holds rows of others", p->existing_count);
+        findings_addf(findings, CHECK_PASS, NULL,
+                      "%zu of the tables exist on the sink already, none holds rows of others", p->existing_count);
     return 0;
 }
 
@@ -209,6 +216,7 @@ int check_sink_columns(Precheck *p, Findings *findings, Error *err)
             return -1;
     }
     if (findings->count == 0)
-        findings_addf(findings, CHECK_PASS, NULL, "%zu tables exist on the sink already, with equal columns", p->existing_count);
+        findings_addf(findings, CHECK_PASS, NULL, "%zu tables exist on the sink already, with equal columns",
+                      p->existing_count);
     return 0;
 }

@@ -11,8 +11,8 @@ CheckFunction check_pg_dump;
 CheckFunction check_replication_connection;
 CheckFunction check_same_database;
 CheckFunction check_clocks;
-CheckFunction check_tables;       // loads the list of tables
-CheckFunction check_sink_task;    // reads the ledger, learns what the sink has
+CheckFunction check_tables;    // loads the list of tables
+CheckFunction check_sink_task; // reads the ledger, learns what the sink has
 CheckFunction check_sink_empty;
 CheckFunction check_sink_columns;
 CheckFunction check_replication_role;

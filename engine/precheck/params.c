@@ -64,7 +64,8 @@ static int compare_oids(const void *a, const void *b)
 static int load_ours(Precheck *p, uint32_t **out, size_t *count, Error *err)
 {
     static const char READABLE[] =
-        "SELECT pg_catalog.bool_and(pg_catalog.has_table_privilege(c.oid, 'SELECT')) AND pg_catalog.count(*) = 2 FROM pg_catalog.pg_class c"
+        "SELECT pg_catalog.bool_and(pg_catalog.has_table_privilege(c.oid, 'SELECT')) AND pg_catalog.count(*) = 2 FROM "
+        "pg_catalog.pg_class c"
         " JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace AND n.nspname = 'kubeferry'"
         " WHERE c.relname IN ('task', 'relation') AND pg_catalog.has_schema_privilege(n.oid, 'USAGE')";
     const CheckQuestion question = {sql_check_ledger_relations, {PARAM_TASK}};

@@ -35,8 +35,8 @@ void precheck_read(const PGresult *res, CheckVerdict severity, Findings *finding
 {
     for (int i = 0; i < PQntuples(res); i++) {
         const char *what = text_or_null(res, i, 1);
-        findings_add(findings, PQgetisnull(res, i, 0) ? severity : read_verdict(PQgetvalue(res, i, 0)), what ? what : "",
-                     text_or_null(res, i, 2), text_or_null(res, i, 3));
+        findings_add(findings, PQgetisnull(res, i, 0) ? severity : read_verdict(PQgetvalue(res, i, 0)),
+                     what ? what : "", text_or_null(res, i, 2), text_or_null(res, i, 3));
     }
 }
 
@@ -107,7 +107,9 @@ static int obstacle(const Precheck *p, const Check *check)
         if (strcmp(CHECKS[i].id, check->after) == 0 && (p->failed_bits >> i & 1))
             return CHECK_SIDES;
     if ((check->ask & ASK_TABLES) && !p->params[PARAM_EXISTING_SINK])
-        return p->ends[CHECK_SINK] && p->ends[CHECK_SOURCE] ? CHECK_SIDES : p->ends[CHECK_SINK] ? CHECK_SOURCE : CHECK_SINK;
+        return p->ends[CHECK_SINK] && p->ends[CHECK_SOURCE] ? CHECK_SIDES
+               : p->ends[CHECK_SINK]                        ? CHECK_SOURCE
+                                                            : CHECK_SINK;
     if (has_params(p, &check->question) && has_params(p, &check->facts))
         return -1;
     // What is not known follows from the tables, so from the source, or from the sink.
@@ -131,7 +133,8 @@ static void report(Precheck *p, const Check *check, const Findings *findings)
 
     findings_message(findings, &message);
     findings_remedy(findings, check->remedy, &remedy);
-    progress_check(p->ctx.progress, check->id, verdict, message.len ? message.data : check->title, buffer_text(&remedy));
+    progress_check(p->ctx.progress, check->id, verdict, message.len ? message.data : check->title,
+                   buffer_text(&remedy));
     if (verdict == CHECK_FAIL) {
         put_id(&p->failed_ids, check->id);
         p->failed_bits |= UINT64_C(1) << (check - CHECKS);
@@ -162,9 +165,10 @@ static int run_check(Precheck *p, const Check *check, Error *err)
             *err = failed;
             return -1;
         }
-        findings_addf(&findings, check->severity, failed.hint[0] ? failed.hint : "see the message and the server's log, then run precheck again", "%s%s%s%s%s",
-                      connects(check) ? "" : "this could not be checked: ", failed.message, failed.sqlstate[0] ? " (SQLSTATE " : "",
-                      failed.sqlstate, failed.sqlstate[0] ? ")" : "");
+        findings_addf(&findings, check->severity,
+                      failed.hint[0] ? failed.hint : "see the message and the server's log, then run precheck again",
+                      "%s%s%s%s%s", connects(check) ? "" : "this could not be checked: ", failed.message,
+                      failed.sqlstate[0] ? " (SQLSTATE " : "", failed.sqlstate, failed.sqlstate[0] ? ")" : "");
         notice_lost_ends(p, &failed);
     }
     report(p, check, &findings);
@@ -175,12 +179,14 @@ static int run_check(Precheck *p, const Check *check, Error *err)
 // Nothing is called checked that was not asked.
 static void note_what_was_not_asked(Precheck *p)
 {
-    static const char *const WHY[CHECK_SIDES + 1] = {"because the source cannot be reached", "because the sink cannot be reached",
+    static const char *const WHY[CHECK_SIDES + 1] = {"because the source cannot be reached",
+                                                     "because the sink cannot be reached",
                                                      "because an earlier check failed"};
 
     if (p->left_out) {
         log_info("precheck", "%zu checks that only steps not wanted need were left out", p->left_out);
-        progress_note(p->ctx.progress, "precheck: %zu checks that only steps not wanted need were left out", p->left_out);
+        progress_note(p->ctx.progress, "precheck: %zu checks that only steps not wanted need were left out",
+                      p->left_out);
     }
     for (int i = 0; i <= CHECK_SIDES; i++)
         if (p->not_asked[i].len) {

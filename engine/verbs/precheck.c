@@ -19,6 +19,9 @@ int verb_precheck(const TaskDocument *task, Progress *progress, Error *err)
         rc = precheck_result(&precheck, err);
     }
     precheck_free(&precheck);
-    progress_step_end(progress, STEP_PRECHECK, rc == 0 ? PROGRESS_DONE : err->code == ERROR_STOPPED ? PROGRESS_STOPPED : PROGRESS_FAILED);
+    progress_step_end(progress, STEP_PRECHECK,
+                      rc == 0                      ? PROGRESS_DONE
+                      : err->code == ERROR_STOPPED ? PROGRESS_STOPPED
+                                                   : PROGRESS_FAILED);
     return rc;
 }

@@ -2,6 +2,7 @@
 """Each row of the table of prechecks: what it finds, what it says, and that its remedy helps."""
 
 import json
+import os
 import re
 
 import pytest
@@ -98,7 +99,7 @@ def test_changes_nothing(pair):
 def test_without_cdc_its_checks_are_left_out(pair):
     pair.source.execute("CREATE TABLE keyless (a int)")
     result = pair.run("precheck", "--steps", "cdc=false")
-    assert re.search(r"\d+ checks .* left out", result.output), result
+    assert re.search(r"\d+ checks .* left out", result.output), str(result)
     _, found = checks(pair, "--steps", "cdc=false")
     assert not {"identity", "wal_level", "slot", "publication"} & set(found)
 
@@ -177,6 +178,69 @@ def test_triggers_and_keys_without_the_right_to_silence_them(pair):
                       "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';"
                       f"CREATE TRIGGER loud BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION f(); GRANT ALL ON t, c TO {name}")
     expect(pair, "sink_triggers", "fail", ["loud on public.t", "c_id_fkey on public.c", "change rows on their own"])
+
+
+# --- What the ledger knows
+
+LEDGER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "engine", "sql", "ledger_schema.sql")
+
+
+def ledger(pair, database=None, slot_state="none", relation=None):
+    """The ledger of an earlier run of the task; relation: the columns state and snapshot_lsn of table t."""
+    with open(LEDGER, encoding="utf-8") as file:
+        pair.sink.execute(file.read())
+    system = pair.source.value("SELECT system_identifier FROM pg_control_system()")
+    pair.sink.execute("INSERT INTO kubeferry.task (name, source_system, source_database, slot, slot_state, publication, owner)"
+                      f"VALUES ('{pair.name}', '{system}', '{database or pair.source.name}', '{pair.slot}', '{slot_state}', '{pair.publication}', 'x')")
+    if relation:
+        oid = pair.source.value("SELECT 't'::regclass::oid")
+        pair.sink.execute("INSERT INTO kubeferry.relation (task, relation, source_oid, schema_name, table_name, state, snapshot_lsn)"
+                          f"SELECT id, 1, {oid}, 'public', 't', {relation} FROM kubeferry.task")
+
+
+@pytest.mark.parametrize("relation, verdict", [("'done', '0/1'", "pass"), ("'waiting', '0/1'", "pass"), ("'waiting', NULL", "fail"), (None, "fail")])
+def test_rows_of_an_earlier_run(pair, relation, verdict):
+    pair.source.execute(TABLE)
+    pair.sink.execute(TABLE + "; INSERT INTO t VALUES (1)")
+    ledger(pair, relation=relation)
+    expect(pair, "sink_empty", verdict, ["public.t"] if verdict == "fail" else [])
+    expect(pair, "sink_task", "pass", ["resumed"])
+
+
+def test_task_of_another_source(pair):
+    pair.source.execute(TABLE)
+    ledger(pair, database="elsewhere")
+    expect(pair, "sink_task", "fail", ["elsewhere", "--name", "cleanup"])
+
+
+def test_ledger_of_another_role(pair):
+    pair.source.execute(TABLE)
+    ledger(pair)
+    name = f"other_{pair.slot}"
+    pair.sink_text = pair.sink.role(name)()
+    pair.sink.execute(f"GRANT CREATE ON DATABASE {pair.sink.name} TO {name}")
+    pair.sink.execute(expect(pair, "sink_create", "fail", ["schema kubeferry"])["remedy"])
+    expect(pair, "sink_task", "pass", ["resumed"])
+
+
+def test_own_slot(pair):
+    pair.source.execute(TABLE)
+    ledger(pair, slot_state="ready")
+    pair.source.execute(f"SELECT pg_create_logical_replication_slot('{pair.slot}', 'pgoutput')")
+    expect(pair, "slot", "pass", ["ours"])
+    expect(pair, "replication_slots", "pass", ["ours exists"])
+
+
+def test_own_slot_was_invalidated(make_server, make_pair):
+    pair = make_pair(source=make_server(settings={"max_slot_wal_keep_size": "16MB"}))
+    pair.source.execute(TABLE)
+    ledger(pair, slot_state="ready")
+    pair.source.execute(f"SELECT pg_create_logical_replication_slot('{pair.slot}', 'pgoutput')")
+    for number in range(4):
+        pair.source.execute(f"INSERT INTO t VALUES ({number})")
+        pair.source.execute("SELECT pg_switch_wal()")
+    pair.source.execute("CHECKPOINT")
+    expect(pair, "slot", "fail", ["wal_status lost", "cleanup"])
 
 
 # --- Slot and publication
