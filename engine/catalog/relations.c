@@ -111,14 +111,8 @@ const Relation *relations_find_oid(const RelationList *list, uint32_t oid)
     return NULL;
 }
 
-int columns_load(PGconn *conn, const char *schema, const char *name, Arena *arena, ColumnList *out, Error *err)
+static void read_columns(const PGresult *res, Arena *arena, ColumnList *out)
 {
-    const char *values[] = {schema, name};
-    auto_pgresult PGresult *res = NULL;
-
-    *out = (ColumnList){0};
-    if (pg_query(conn, sql_columns, 2, values, &res, err))
-        return error_wrap(err, "reading the columns of %s.%s", schema, name);
     out->count = (size_t)PQntuples(res);
     out->items = arena_zalloc(arena, (out->count + 1) * sizeof *out->items);
     for (int i = 0; i < PQntuples(res); i++) {
@@ -136,6 +130,37 @@ int columns_load(PGconn *conn, const char *schema, const char *name, Arena *aren
             .binary_safe = pg_get_bool(res, i, 10),
         };
     }
+}
+
+int columns_load(PGconn *conn, const char *schema, const char *name, Arena *arena, ColumnList *out, Error *err)
+{
+    const char *values[] = {schema, name};
+    auto_pgresult PGresult *res = NULL;
+
+    *out = (ColumnList){0};
+    if (pg_query(conn, sql_columns, 2, values, &res, err))
+        return error_wrap(err, "reading the columns of %s.%s", schema, name);
+    read_columns(res, arena, out);
+    return 0;
+}
+
+int columns_load_again(PGconn *conn, bool *prepared, const char *schema, const char *name, Arena *arena, ColumnList *out,
+                       Error *err)
+{
+    static const char STATEMENT[] = "kubeferry_columns";
+    const char *values[] = {schema, name};
+    auto_pgresult PGresult *res = NULL;
+
+    *out = (ColumnList){0};
+    if (!*prepared && (!PQsendPrepare(conn, STATEMENT, sql_columns, 2, NULL) ||
+                       pg_finish_query(conn, "PREPARE the columns' query", NULL, err)))
+        return err->code ? -1 : pg_error(conn, NULL, err, "preparing a statement");
+    *prepared = true;
+    if (!PQsendQueryPrepared(conn, STATEMENT, 2, values, NULL, NULL, 0))
+        return pg_error(conn, NULL, err, "sending a prepared statement");
+    if (pg_finish_query(conn, STATEMENT, &res, err))
+        return error_wrap(err, "reading the columns of %s.%s", schema, name);
+    read_columns(res, arena, out);
     return 0;
 }
 

@@ -55,4 +55,8 @@ void relations_free(RelationList *list);
 const Relation *relations_find_oid(const RelationList *list, uint32_t oid); // linear; NULL: none
 // Columns of one table of either end, in the arena. An empty list when the table does not exist.
 MUST_CHECK int columns_load(PGconn *conn, const char *schema, const char *name, Arena *arena, ColumnList *out, Error *err);
+// The same for one table after another on one connection: the statement, whose planning takes longer than its run, is
+// prepared at the first call. *prepared, false at first, belongs to the connection.
+MUST_CHECK int columns_load_again(PGconn *conn, bool *prepared, const char *schema, const char *name, Arena *arena,
+                                  ColumnList *out, Error *err);
 const Column *columns_find(const ColumnList *list, const char *name);

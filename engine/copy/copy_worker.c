@@ -18,7 +18,9 @@ enum {
     FIRST_PAUSE_MS = 250,
     IDLE_MS = 200,
     GROUP_MAX = 50, // small relations copied in one transaction of the sink
-    GROUP_SECONDS = 1
+    GROUP_SECONDS = 1,
+    PARALLEL_BUILD_SINCE = 110000,
+    GENERIC_PLAN_SINCE = 120000
 };
 static const int64_t GROUP_BYTES = 1024 * 1024;
 
@@ -33,6 +35,7 @@ struct CopyWorker {
     Relay relay;
     pthread_mutex_t cancel_lock;
     PGcancel *cancels[2];
+    bool prepared[2]; // the columns' query, on source and sink
 };
 
 // ---- connections -------------------------------------------------------------------------------------------------
@@ -54,7 +57,7 @@ static void disconnect(CopyWorker *w)
     if (w->sink)
         PQfinish(w->sink);
     w->source = w->sink = NULL;
-    w->in_snapshot = false;
+    w->in_snapshot = w->prepared[0] = w->prepared[1] = false;
     w->table_id = 0;
 }
 
@@ -65,10 +68,13 @@ static int connect_sink(CopyWorker *w, Error *err)
     if (context_connect_sink(w->job->ctx, &w->sink, err))
         return -1;
     set_cancel(w, 1, w->sink);
-    return pg_execf(
-        w->sink, err,
-        "SET synchronous_commit = off; SET maintenance_work_mem = '256MB'; SET max_parallel_maintenance_workers = 2%s",
-        w->job->replica_role ? "; SET session_replication_role = replica" : "");
+    if (pg_exec(w->sink, "SET synchronous_commit = off; SET maintenance_work_mem = '256MB'", err) ||
+        (w->job->ctx->sink_version >= GENERIC_PLAN_SINCE &&
+         pg_exec(w->sink, "SET plan_cache_mode = force_generic_plan", err)) ||
+        (w->job->ctx->sink_version >= PARALLEL_BUILD_SINCE &&
+         pg_exec(w->sink, "SET max_parallel_maintenance_workers = 2", err)))
+        return -1;
+    return w->job->replica_role ? pg_exec(w->sink, "SET session_replication_role = replica", err) : 0;
 }
 
 // An exported snapshot that cannot be imported any more: another one is needed, a new try of the same does not help.
@@ -88,6 +94,9 @@ static int enter_snapshot(CopyWorker *w, bool *lost, Error *err)
         if (context_connect_source(w->job->ctx, PG_ORDINARY, &w->source, err))
             return -1;
         set_cancel(w, 0, w->source);
+        if (w->job->ctx->source_version >= GENERIC_PLAN_SINCE &&
+            pg_exec(w->source, "SET plan_cache_mode = force_generic_plan", err))
+            return -1;
     }
     buffer_puts(&sql, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET TRANSACTION SNAPSHOT ");
     quote_literal(&sql, w->job->snapshot);
@@ -110,6 +119,7 @@ static void leave_snapshot(CopyWorker *w)
         set_cancel(w, 0, NULL);
         PQfinish(w->source);
         w->source = NULL;
+        w->prepared[0] = false;
     }
     w->in_snapshot = false;
 }
@@ -125,8 +135,8 @@ static int load_table(CopyWorker *w, const LedgerRelation *relation, Error *err)
         return 0;
     copy_table_free(&w->table);
     w->table_id = 0;
-    int rc = columns_load(w->source, relation->schema, relation->name, &arena, &source, err) ||
-             columns_load(w->sink, relation->schema, relation->name, &arena, &sink, err) ||
+    int rc = columns_load_again(w->source, &w->prepared[0], relation->schema, relation->name, &arena, &source, err) ||
+             columns_load_again(w->sink, &w->prepared[1], relation->schema, relation->name, &arena, &sink, err) ||
              copy_table_match(relation->schema, relation->name, &source, &sink, w->job->same_encoding, &w->table, err);
     arena_free(&arena);
     if (rc)
