@@ -264,6 +264,8 @@ static void take_dependents(Filter *f)
         TocEntry *e = &f->toc->entries[i];
         if (e->wanted || e->type->kind != TOC_DEPENDENT)
             continue;
+        if (toc_is_privilege(e) && !f->scope->privileges)
+            continue;
         if (toc_is(e, "DEFAULT ACL") && e->dependency_count == 0)
             e->wanted = f->scope->whole_database;
         else

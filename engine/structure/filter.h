@@ -12,6 +12,7 @@ typedef struct FilterScope {
     const CatalogSet
         *members; // whole_database: what stands in the schemas left out; else what stands in those named whole
     const CatalogSet *owners; // dependencies_owners()
+    bool privileges;          // are carried over
     const char *publication;  // the task's own, of which there is nothing to say; may be NULL
 } FilterScope;
 

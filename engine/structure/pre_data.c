@@ -24,11 +24,6 @@ typedef struct PreData {
     Counts counts;
 } PreData;
 
-static bool is_privilege(const TocEntry *e)
-{
-    return toc_is(e, "ACL") || toc_is(e, "ACL LANGUAGE") || toc_is(e, "DEFAULT ACL");
-}
-
 // Comments and privileges of what somebody else made are theirs.
 static bool is_about_foreign(const PreData *p, const TocEntry *e)
 {
@@ -87,7 +82,7 @@ static int make_entries(PreData *p, Error *err)
     for (int privileges = 0; privileges < 2; privileges++) {
         for (size_t i = 0; i < toc->count; i++) {
             const TocEntry *e = &toc->entries[i];
-            if (e->wanted && !e->post && is_privilege(e) == (privileges == 1) && make_entry(p, e, err))
+            if (e->wanted && !e->post && toc_is_privilege(e) == (privileges == 1) && make_entry(p, e, err))
                 return -1;
         }
     }

@@ -71,8 +71,12 @@ static int look(const RestoreEntry *r, const char *text, PGconn *sink, bool *exi
         return 0;
     for (int i = 0; i < object.name_count; i++)
         values[i] = object.names[i];
-    if (pg_query(sink, object.sql, object.name_count, values, &res, err))
-        return err->code == ERROR_SQL ? 0 : -1; // a type of an argument is missing: then so is the function
+    if (pg_query(sink, object.sql, object.name_count, values, &res, err)) {
+        if (err->code != ERROR_SQL)
+            return -1;
+        error_clear(err); // a type of an argument is missing: then so is the function
+        return 0;
+    }
     *exists = PQntuples(res) > 0 && pg_get_bool(res, 0, 0);
     return 0;
 }
@@ -95,9 +99,12 @@ static int run_statement(const char *text, bool pinned, PGconn *sink, Error *err
     return pg_finish_query(sink, text, NULL, err);
 }
 
-static int roll_back(PGconn *sink, Error *err)
+// Leaves the session usable after a failure; the failure itself is what is told.
+static void roll_back(PGconn *sink, const Error *failure)
 {
-    return PQstatus(sink) == CONNECTION_OK ? pg_exec(sink, "ROLLBACK", err) : 0;
+    Error ignored = {0};
+    if (failure->code != ERROR_STOPPED && PQstatus(sink) == CONNECTION_OK && pg_exec(sink, "ROLLBACK", &ignored))
+        return;
 }
 
 static void explain(const RestoreEntry *r, PGconn *sink, Error *err)
@@ -133,35 +140,38 @@ static int leave_out(const RestoreEntry *r, PGconn *sink, const char *text, cons
     return ledger_object(sink, r->task_id, r->identity, OBJECT_LEFT_OUT, reason, text, err);
 }
 
+// The statement was refused: it is there already, it can be done without, or the task fails.
+static int take_refusal(const RestoreEntry *r, PGconn *sink, const char *text, StructureOutcome *outcome,
+                        Error *refusal, Error *err)
+{
+    roll_back(sink, err);
+    if (err->code == ERROR_SQL && means_exists(r->entry, err->sqlstate)) {
+        error_clear(err);
+        *outcome = STRUCTURE_EXISTED;
+        return 0;
+    }
+    if (err->code != ERROR_SQL || !r->lenient) {
+        error_wrap(err, "making %s in the sink", r->identity);
+        explain(r, sink, err);
+        return -1;
+    }
+    *refusal = *err;
+    error_clear(err);
+    *outcome = STRUCTURE_LEFT_OUT;
+    return leave_out(r, sink, text, refusal, err);
+}
+
 static int make(const RestoreEntry *r, PGconn *sink, const char *text, StructureOutcome *outcome, Error *refusal,
                 Error *err)
 {
-    if (run_statement(text, r->pinned, sink, err)) {
-        Error ignored = {0};
-        if (err->code != ERROR_SQL || roll_back(sink, &ignored)) {
-            error_wrap(err, "making %s in the sink", r->identity);
-            return -1;
-        }
-        if (means_exists(r->entry, err->sqlstate)) {
-            *outcome = STRUCTURE_EXISTED;
-            return 0;
-        }
-        if (!r->lenient) {
-            error_wrap(err, "making %s in the sink", r->identity);
-            explain(r, sink, err);
-            return -1;
-        }
-        *outcome = STRUCTURE_LEFT_OUT;
-        if (refusal)
-            *refusal = *err;
-        return leave_out(r, sink, text, err, err);
-    }
+    if (run_statement(text, r->pinned, sink, err))
+        return take_refusal(r, sink, text, outcome, refusal, err);
     *outcome = STRUCTURE_MADE;
-    if (ledger_object(sink, r->task_id, r->identity, OBJECT_MADE, NULL, NULL, err) == 0)
-        return pg_exec(sink, "COMMIT", err);
-    Error ignored = {0};
-    int rc = roll_back(sink, &ignored);
-    return rc ? rc : -1;
+    if (ledger_object(sink, r->task_id, r->identity, OBJECT_MADE, NULL, NULL, err) == 0 &&
+        pg_exec(sink, "COMMIT", err) == 0)
+        return 0;
+    roll_back(sink, err);
+    return -1;
 }
 
 int restore_entry(const RestoreEntry *r, PGconn *sink, StructureOutcome *outcome, Error *refusal, Error *err)

@@ -19,7 +19,7 @@ typedef struct RestoreEntry {
 MUST_CHECK int restore_was_made(PGconn *sink, int64_t task_id, const char *identity, bool *made, Error *err);
 // Gives a session of our own, for good, what each statement's transaction would else be given.
 MUST_CHECK int restore_pin_session(PGconn *sink, Error *err);
-// In one transaction of its own: the statement, and its row in the ledger. *refusal (may be NULL) gets why one was left
+// In one transaction of its own: the statement, and its row in the ledger. *refusal gets why one was left
 // out.
 MUST_CHECK int restore_entry(const RestoreEntry *r, PGconn *sink, StructureOutcome *outcome, Error *refusal,
                              Error *err);

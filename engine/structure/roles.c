@@ -44,7 +44,22 @@ static char *make_note(const Missing *owners, const Missing *grantees)
     return NULL;
 }
 
-int roles_plan(PGconn *source, PGconn *sink, RolePlan *out, char **note, Error *err)
+static int list_roles(PGconn *source, const DumpExclusions *leave_out, PGresult **out, Error *err)
+{
+    auto_buffer Buffer schemas = {0};
+
+    array_begin(&schemas);
+    for (size_t i = 0; i < leave_out->count; i++)
+        if (!leave_out->items[i].table)
+            array_put(&schemas, leave_out->items[i].schema);
+    array_end(&schemas);
+    const char *values[] = {schemas.data};
+    if (pg_query(source, sql_structure_roles, 1, values, out, err))
+        return error_wrap(err, "listing the owners of the source's objects");
+    return 0;
+}
+
+int roles_plan(PGconn *source, PGconn *sink, const DumpExclusions *leave_out, RolePlan *out, char **note, Error *err)
 {
     auto_pgresult PGresult *roles = NULL, *known = NULL;
     auto_buffer Buffer names = {0};
@@ -52,8 +67,8 @@ int roles_plan(PGconn *source, PGconn *sink, RolePlan *out, char **note, Error *
 
     *out = (RolePlan){0};
     *note = NULL;
-    if (pg_query(source, sql_structure_roles, 0, NULL, &roles, err))
-        return error_wrap(err, "listing the owners of the source's objects");
+    if (list_roles(source, leave_out, &roles, err))
+        return -1;
     array_begin(&names);
     for (int i = 0; i < PQntuples(roles); i++)
         array_put(&names, PQgetvalue(roles, i, 0));

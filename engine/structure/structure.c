@@ -52,7 +52,8 @@ static int read_sources(Structure *s, const Context *ctx, const RelationList *re
         use_snapshot(source, snapshot, err) ||
         dependencies_exclusions(source, relations, objects, &out->exclusions, err) ||
         dependencies_members(source, objects->count ? objects : &ctx->task->excluded, &out->members, err) ||
-        dependencies_owners(source, &out->owners, err) || roles_plan(source, sink, &out->roles, &note, err))
+        dependencies_owners(source, &out->owners, err) ||
+        roles_plan(source, sink, &out->exclusions, &out->roles, &note, err))
         return -1;
     if (note)
         add_note(s, note);
@@ -131,6 +132,7 @@ static int read_dump(Structure *s, const Context *ctx, const RelationList *relat
                          .whole_database = ctx->task->objects.count == 0,
                          .members = &sources->members,
                          .owners = &sources->owners,
+                         .privileges = sources->roles.privileges,
                          .publication = ctx->publication};
     FilterNotes notes;
     FILE *list = NULL;

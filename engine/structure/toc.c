@@ -94,6 +94,11 @@ bool toc_is(const TocEntry *e, const char *type)
     return strcmp(e->type->name, type) == 0;
 }
 
+bool toc_is_privilege(const TocEntry *e)
+{
+    return toc_is(e, "ACL") || toc_is(e, "ACL LANGUAGE") || toc_is(e, "DEFAULT ACL");
+}
+
 typedef struct Reader {
     Toc *toc;
     size_t entry_cap, dependency_cap;
@@ -195,6 +200,9 @@ static void link_dependencies(Toc *toc)
         e->dependency_count = kept - first;
     }
     toc->dependency_count = kept;
+    // What growing reserved is given back: this stays in memory while the rows are copied.
+    toc->entries = memory_realloc(toc->entries, toc->count * sizeof *toc->entries);
+    toc->dependencies = memory_realloc(toc->dependencies, kept * sizeof *toc->dependencies);
 }
 
 int toc_load(FILE *list, Toc *out, Error *err)

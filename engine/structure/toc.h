@@ -71,5 +71,6 @@ static inline TocEntry *toc_dependency(const Toc *toc, const TocEntry *e, uint32
     return &toc->entries[toc->dependencies[e->first_dependency + i]];
 }
 bool toc_is(const TocEntry *e, const char *type);
+bool toc_is_privilege(const TocEntry *e);
 // "TABLE public orders", for a note. Caller frees.
 char *toc_label(const Toc *toc, const TocEntry *e);
