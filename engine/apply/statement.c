@@ -152,7 +152,7 @@ static void put_image_condition(Buffer *sql, const Target *t, int first, int cou
         n++;
     }
     buffer_printf(sql,
-                  "t.ctid = ANY (ARRAY(SELECT (SELECT x.ctid FROM ONLY %s AS x WHERE ROW(%s) OPERATOR(pg_catalog.*=) ROW(%s)"
+                  "t.ctid = ANY (ARRAY(SELECT (SELECT x.ctid FROM ONLY %s AS x WHERE ROW(%s)::record OPERATOR(pg_catalog.*=) ROW(%s)::record"
                   " LIMIT 1) FROM ",
                   t->label, buffer_text(&mine), buffer_text(&theirs));
     put_unnest(sql, first, count, "o");
