@@ -45,7 +45,7 @@ class Pair:
     def run(self, verb, *more, **options):
         """The engine to its end, which must be exit code 0."""
         result = self.call(verb, *more, **options)
-        assert result.code == 0, result
+        assert result.code == 0, str(result)
         return result
 
     def migrate(self, *more, **options):
@@ -60,14 +60,19 @@ class Pair:
         """Inside: everything is copied and an engine applies changes. At the end it is stopped and must say 0."""
         self.marker_table()
         engine = self.start("run", *more, listen=True, **options)
-        self.settle(engine)
+        self.wait_for_stream(engine)
         yield engine
         if engine.running():
             result = engine.terminate()
-            assert result.code == 0, result
+            assert result.code == 0, str(result)
+
+    def wait_for_stream(self, engine):
+        """Waits until everything is copied and changes are being applied."""
+        engine.until(lambda d: d["step"] == "cdc" and d["stream"]["lsnApplied"], "the stream", 90)
+        self.settle(engine)
 
     def settle(self, engine, timeout=60):
-        """Waits until the sink shows what the source committed last."""
+        """Waits until the sink shows what the source committed last (the copy may have brought it, too)."""
         number = next(self._markers)
         self.source.execute(f"INSERT INTO public.settle_marker VALUES ({number})")
 

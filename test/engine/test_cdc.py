@@ -105,7 +105,7 @@ def test_transaction_open_across_the_snapshot(pair):
         wait_until_somebody_waits_for(pair, second)
         across.execute("UPDATE t SET v = 'across' WHERE id <= 50")
         second.commit()
-        pair.settle(engine)
+        pair.wait_for_stream(engine)
         assert pair.sink.value("SELECT count(*) FROM t WHERE v = 'across'") == 0
         across.commit()
         pair.settle(engine)
@@ -129,7 +129,7 @@ def test_slot_creation_that_an_old_transaction_blocks_says_who(pair):
         assert engine.running()
         other.commit()
     result = engine.wait()
-    assert result.code == 0, result
+    assert result.code == 0, str(result)
     pair.assert_equal()
 
 
@@ -149,15 +149,15 @@ def test_commit_order_differs_from_begin_order(pair):
 
 def test_many_clients_on_few_rows(pair):
     """Conflicts of every kind in every batch: unique values moved about, rows deleted and made again."""
-    pair.source.execute("CREATE TABLE hot (id int PRIMARY KEY, u int UNIQUE, v text); INSERT INTO hot SELECT i, i, '' FROM generate_series(1, 20) i")
+    pair.source.execute("CREATE SEQUENCE fresh; CREATE TABLE hot (id int PRIMARY KEY, u int UNIQUE, v text); INSERT INTO hot SELECT i, i, '' FROM generate_series(1, 20) i")
     script = r"""\set a random(1, 20)
 \set b random(1, 20)
 BEGIN;
 SELECT pg_advisory_xact_lock(1);
-UPDATE hot SET u = -u - 1000 WHERE id IN (:a, :b) AND u > 0;
+UPDATE hot SET u = -nextval('fresh') WHERE id IN (:a, :b) AND u > 0;
 UPDATE hot SET u = :a WHERE id = :b AND NOT EXISTS (SELECT FROM hot WHERE u = :a);
 DELETE FROM hot WHERE id = :a AND :b % 3 = 0;
-INSERT INTO hot VALUES (:a, (SELECT max(u) + 100 FROM hot), 'again') ON CONFLICT DO NOTHING;
+INSERT INTO hot VALUES (:a, 1000 + nextval('fresh'), 'again') ON CONFLICT DO NOTHING;
 UPDATE hot SET id = id + 100 WHERE id = :b AND :a % 4 = 0 AND NOT EXISTS (SELECT FROM hot WHERE id = :b + 100);
 UPDATE hot SET id = id - 100 WHERE id = :a + 100 AND NOT EXISTS (SELECT FROM hot WHERE id = :a);
 COMMIT;
@@ -176,6 +176,27 @@ def test_a_large_transaction_needs_little_memory(pair):
         pair.settle(engine, 120)
     pair.assert_equal()
     assert engine.memory_peak < (64 + 16) << 20, f"{engine.memory_peak >> 20} MB"
+
+
+def test_a_transaction_becomes_visible_at_once_or_not_at_all(pair):
+    """However large it is, and whatever is killed while it is applied."""
+    pair.source.execute("CREATE TABLE t (id int PRIMARY KEY, v text)")
+    pair.migrate()
+    pair.source.execute("BEGIN; INSERT INTO t SELECT i, repeat('x', 200) FROM generate_series(1, 150000) i; UPDATE t SET v = 'y' WHERE id % 2 = 0; COMMIT")
+    seen = set()
+    for attempt in range(4):
+        engine = pair.start("cdc", "--until", "caught-up")
+
+        def look():
+            seen.add(pair.sink.value("SELECT count(*) FROM t"))
+            return not engine.running()
+        try:
+            eventually(look, 0.5 + attempt, "the end")
+        except AssertionError:
+            engine.kill()
+    pair.run("cdc", "--until", "caught-up")
+    assert seen <= {0, 150000}
+    pair.assert_equal()
 
 
 def test_a_large_row_after_small_ones(pair):
@@ -197,7 +218,7 @@ def test_the_slot_moves_while_the_tables_are_idle(pair):
     query = f"SELECT confirmed_flush_lsn >= '{target}' FROM pg_replication_slots WHERE slot_name = '{pair.slot}'"
     eventually(lambda: pair.source.value(query), 40, "the slot's confirmed position beyond what other tables wrote")
     result = engine.terminate()
-    assert result.code == 0, result
+    assert result.code == 0, str(result)
 
 
 def test_timeouts_and_settings_of_the_roles_do_not_end_it(pair):
@@ -242,8 +263,8 @@ def test_rows_that_only_the_sink_lost_stop_the_stream(pair):
             pair.source.execute("UPDATE t SET v = 'x' WHERE id = 77")
             pair.settle(engine, 30)
     result = engine.wait()
-    assert result.code == 78, result
-    assert "77" in result.output and '"public"."t"' in result.output.replace("public.t", '"public"."t"'), result
+    assert result.code == 78, str(result)
+    assert "77" in result.output and '"public"."t"' in result.output.replace("public.t", '"public"."t"'), str(result)
 
 
 def test_a_commit_on_an_idle_stream_is_visible_at_once(pair):

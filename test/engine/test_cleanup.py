@@ -56,8 +56,8 @@ def test_sink_gone(make_server, make_pair):
     pair.sink.close()
     sink.stop()
     result = pair.call("cleanup")
-    assert pair.leftovers() == [], result
-    assert "sink" in result.output, result
+    assert pair.leftovers() == [], str(result)
+    assert "sink" in result.output, str(result)
 
 
 def test_source_gone(make_server, make_pair):
@@ -68,7 +68,7 @@ def test_source_gone(make_server, make_pair):
     pair.source.close()
     source.stop()
     result = pair.call("cleanup")
-    assert result.code == 69, result
+    assert result.code == 69, str(result)
     source.start()
     pair.run("cleanup")
     assert pair.leftovers() == []
@@ -79,10 +79,10 @@ def test_while_an_engine_still_runs_or_its_connection_lingers(pair):
     pair.source.execute(TABLE)
     pair.marker_table()
     engine = pair.start("run", listen=True)
-    pair.settle(engine)
+    pair.wait_for_stream(engine)
     result = pair.call("cleanup", timeout=60)
     if result.code != 0:
-        assert result.code in (75, 78), result
+        assert result.code in (75, 78), str(result)
         engine.kill()
         pair.run("cleanup")
     else:
@@ -118,7 +118,7 @@ def test_after_each_kind_of_failure_nothing_is_left(pair):
     pair.source.execute(TABLE)
     pair.sink.execute("CREATE TABLE t (id int PRIMARY KEY); INSERT INTO t VALUES (-1)")
     result = pair.call("run", "--until", "caught-up")
-    assert result.code == 78, result
+    assert result.code == 78, str(result)
     pair.run("cleanup")
     assert pair.leftovers() == []
     assert pair.sink.rows("SELECT id FROM t") == [(-1,)]

@@ -96,19 +96,19 @@ def test_a_partitioned_table_brings_its_partitions(pair):
 def test_no_table_matches(pair, text, words):
     create(pair.source)
     result = pair.call("run", "--until", "caught-up", "--migration-object", text)
-    assert result.code == 78, result
-    assert all(word in result.output for word in words), result
+    assert result.code == 78, str(result)
+    assert all(word in result.output for word in words), str(result)
     assert pair.leftovers() == [] and tables(pair.sink) == []
 
 
 def test_an_empty_source(pair):
     result = pair.call("run", "--until", "caught-up")
-    assert result.code == 78, result
-    assert "no table" in result.output.lower(), result
+    assert result.code == 78, str(result)
+    assert "no table" in result.output.lower(), str(result)
 
 
 @pytest.mark.parametrize("text", ['"public.a', 'public.a,', '"public.a""', ',', 'a.b.c', '""', '"public."'])
 def test_malformed_lists(pair, text):
     result = pair.call("run", "--migration-object", text)
-    assert result.code == 64, result
-    assert "migration-object" in result.output, result
+    assert result.code == 64, str(result)
+    assert "migration-object" in result.output, str(result)

@@ -74,7 +74,7 @@ def test_server_restarts_during_the_copy(own_pair, end):
     pair.sink.close()
     server.restart()
     result = engine.wait()
-    assert result.code in (0, 69, 75), result
+    assert result.code in (0, 69, 75), str(result)
     pair.migrate()
     pair.assert_equal()
 
@@ -144,6 +144,6 @@ def test_server_that_is_starting_up_is_waited_for(own_pair):
     time.sleep(1)
     pair.source.server.start()
     result = engine.wait()
-    assert result.code in (0, 69), result
+    assert result.code in (0, 69), str(result)
     pair.migrate()
     pair.assert_equal()

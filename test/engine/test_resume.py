@@ -106,7 +106,7 @@ def test_killed_again_and_again(shop):
         except AssertionError:
             engine.kill()
     result = engine.wait()
-    assert result.code == 0, result
+    assert result.code == 0, str(result)
     assert attempt > 4
     stop_writing_and_compare(shop)
 
@@ -130,7 +130,7 @@ def test_finished_tables_are_not_copied_again(make_pair, filled):
     assert len(done) >= 2
     result = pair.migrate("--jobs", "1")
     after = file_nodes(pair.sink)
-    assert {name: after[name] for name in done} == {name: before[name] for name in done}, result
+    assert {name: after[name] for name in done} == {name: before[name] for name in done}, str(result)
     inserted = dict(pair.sink.rows("SELECT relname, n_tup_ins FROM pg_stat_user_tables"))
     for name in done:
         assert inserted[name] <= pair.source.value(f"SELECT count(*) FROM ONLY {name}"), f"{name} was copied again"

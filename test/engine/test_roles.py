@@ -37,10 +37,10 @@ def test_role_that_may_not_publish_gets_the_exact_statements(pair):
     pair.source.execute(TABLES)
     reader(pair)
     result = pair.call("run", "--until", "caught-up")
-    assert result.code == 78, result
+    assert result.code == 78, str(result)
     assert pair.leftovers() == []
     statement = re.search(r"CREATE PUBLICATION [^;]*;", result.output, re.S)
-    assert statement, result
+    assert statement, str(result)
     # What precheck prints is all that the DBA must run.
     pair.source.execute(statement.group(0))
     pair.migrate()
@@ -71,7 +71,7 @@ def test_prepared_publication_that_does_not_cover_the_tables(pair, publication):
     pair.source.execute(f"CREATE PUBLICATION {pair.publication} {publication}")
     reader(pair)
     result = pair.call("run", "--until", "caught-up")
-    assert result.code == 78 and pair.publication in result.output, result
+    assert result.code == 78 and pair.publication in result.output, str(result)
 
 
 def test_sink_role_without_the_right_to_replicate(pair):
@@ -86,8 +86,8 @@ def test_sink_role_without_the_right_to_replicate(pair):
         pair.source.execute(change)
     result = pair.migrate()
     pair.assert_equal()
-    assert pair.sink.value("SELECT count(*) FROM pg_constraint WHERE contype = 'f'") == 0, result
-    assert pair.sink.value("SELECT count(*) FROM pg_trigger WHERE tgname = 'touching'") == 0, result
+    assert pair.sink.value("SELECT count(*) FROM pg_constraint WHERE contype = 'f'") == 0, str(result)
+    assert pair.sink.value("SELECT count(*) FROM pg_trigger WHERE tgname = 'touching'") == 0, str(result)
 
 
 def test_sink_role_without_that_right_and_without_cdc_gets_everything(pair):
@@ -127,8 +127,8 @@ def test_missing_rights_on_the_source(pair, revoke, words):
     pair.source.execute(f"CREATE PUBLICATION {pair.publication} FOR ALL TABLES")
     pair.source.execute(revoke.format(role=role))
     result = pair.call("run", "--until", "caught-up")
-    assert result.code == 78, result
-    assert all(word in result.output for word in words), result
+    assert result.code == 78, str(result)
+    assert all(word in result.output for word in words), str(result)
 
 
 def test_row_security_that_hides_rows_from_the_role(pair):
@@ -136,7 +136,7 @@ def test_row_security_that_hides_rows_from_the_role(pair):
     pair.source.execute(f"CREATE PUBLICATION {pair.publication} FOR ALL TABLES")
     reader(pair)
     result = pair.call("run", "--until", "caught-up")
-    assert result.code == 78 and "row" in result.output.lower() and "BYPASSRLS" in result.output, result
+    assert result.code == 78 and "row" in result.output.lower() and "BYPASSRLS" in result.output, str(result)
 
 
 def test_missing_rights_on_the_sink(pair):
@@ -145,5 +145,5 @@ def test_missing_rights_on_the_sink(pair):
     pair.sink_text = pair.sink.role(name)()
     pair.sink.execute("REVOKE ALL ON SCHEMA public FROM PUBLIC")
     result = pair.call("run", "--until", "caught-up")
-    assert result.code == 78 and "CREATE" in result.output, result
+    assert result.code == 78 and "CREATE" in result.output, str(result)
     assert pair.leftovers() == []

@@ -90,7 +90,7 @@ def test_owners_and_rights_that_the_sink_does_not_know(make_pair, make_server):
         CREATE POLICY p ON s.t TO only_here USING (true); ALTER DEFAULT PRIVILEGES FOR ROLE only_here GRANT SELECT ON TABLES TO PUBLIC""")
     result = pair.migrate()
     pair.assert_equal()
-    assert "only_here" in result.output, result
+    assert "only_here" in result.output, str(result)
 
 
 def test_other_names_of_the_database_are_not_restored(pair):
@@ -126,8 +126,8 @@ def test_source_newer_than_pg_dump(make_server, make_pair):
     pair = make_pair(source=source)
     pair.source.execute("CREATE TABLE t (id int PRIMARY KEY)")
     result = pair.call("run", "--until", "caught-up")
-    assert result.code == 78, result
-    assert "pg_dump" in result.output and "postgresql-client-18" in result.output, result
+    assert result.code == 78, str(result)
+    assert "pg_dump" in result.output and "postgresql-client-18" in result.output, str(result)
 
 
 def test_pg_dump_not_installed(pair, tmp_path):
@@ -137,9 +137,9 @@ def test_pg_dump_not_installed(pair, tmp_path):
     fake.write_text("#!/bin/sh\necho 'pg_dump: error: something broke' >&2\nexit 1\n")
     fake.chmod(fake.stat().st_mode | stat.S_IXUSR)
     result = pair.call("init-struct", environment={"PATH": f"{tmp_path}:{os.environ['PATH']}"})
-    assert result.code in (0, 75, 78), result
+    assert result.code in (0, 75, 78), str(result)
     if result.code:
-        assert "pg_dump" in result.output, result
+        assert "pg_dump" in result.output, str(result)
 
 
 def test_source_of_version_10(make_server, make_pair):
