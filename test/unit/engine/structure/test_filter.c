@@ -8,38 +8,37 @@
 #include <string.h>
 
 // Tables: 10 orders, 11 customer, 12 elsewhere. 20 the view of both, 21 the view that reads elsewhere too.
-static const char LIST[] =
-    ";\n; Archive created at 2026-01-01\n;     TOC Entries: 20\n;\n"
-    "100; 0 0 ENCODING - ENCODING \n"
-    "1; 2615 6 SCHEMA - app postgres\n"
-    "2; 2615 7 SCHEMA - far postgres\n"
-    "3; 1247 30 TYPE app mood postgres\n;\tdepends on: 1\n"
-    "4; 1247 31 TYPE app unused postgres\n;\tdepends on: 1\n"
-    "5; 1255 32 FUNCTION app f() postgres\n;\tdepends on: 1\n"
-    "9; 2605 33 CAST - CAST (app.mood AS text) \n;\tdepends on: 3 5\n"
-    "10; 1259 10 TABLE app orders postgres\n;\tdepends on: 3 1\n"
-    "101; 0 0 COMMENT app TABLE orders postgres\n;\tdepends on: 10\n"
-    "11; 1259 11 TABLE app customer postgres\n;\tdepends on: 1\n"
-    "12; 1259 12 TABLE far elsewhere postgres\n;\tdepends on: 2\n"
-    "13; 1259 13 SEQUENCE far elsewhere_id_seq postgres\n;\tdepends on: 12 2\n"
-    "102; 0 0 SEQUENCE OWNED BY far elsewhere_id_seq postgres\n;\tdepends on: 13\n"
-    "14; 2604 14 DEFAULT app orders id postgres\n;\tdepends on: 13 10\n"
-    "20; 1259 20 VIEW app both postgres\n;\tdepends on: 10 11 1\n"
-    "21; 1259 21 MATERIALIZED VIEW app far_too postgres\n;\tdepends on: 10 12 1\n"
-    "22; 1259 22 FOREIGN TABLE app outside postgres\n;\tdepends on: 1\n"
-    "23; 9999 23 NEW THING app x postgres\n;\tdepends on: 1\n"
-    "40; 2606 40 CONSTRAINT app orders orders_pkey postgres\n;\tdepends on: 10\n"
-    "41; 2606 41 CONSTRAINT app customer customer_pkey postgres\n;\tdepends on: 11\n"
-    "42; 2606 42 CONSTRAINT far elsewhere elsewhere_pkey postgres\n;\tdepends on: 12\n"
-    "43; 1259 43 INDEX app orders_f postgres\n;\tdepends on: 10 5\n"
-    "103; 0 0 COMMENT app INDEX orders_f postgres\n;\tdepends on: 43\n"
-    "44; 2606 44 FK CONSTRAINT app orders to_customer postgres\n;\tdepends on: 41 10 11\n"
-    "45; 2606 45 FK CONSTRAINT app orders to_elsewhere postgres\n;\tdepends on: 42 10 12\n"
-    "46; 2606 46 FK CONSTRAINT far elsewhere to_orders postgres\n;\tdepends on: 40 12 10\n"
-    "47; 3256 47 POLICY app orders reads_elsewhere postgres\n;\tdepends on: 10 12\n"
-    "48; 3256 48 POLICY far elsewhere reads_orders postgres\n;\tdepends on: 10 12\n"
-    "49; 0 10 ROW SECURITY app orders postgres\n;\tdepends on: 10\n"
-    "50; 3466 50 EVENT TRIGGER - et postgres\n";
+static const char LIST[] = ";\n; Archive created at 2026-01-01\n;     TOC Entries: 20\n;\n"
+                           "100; 0 0 ENCODING - ENCODING \n"
+                           "1; 2615 6 SCHEMA - app postgres\n"
+                           "2; 2615 7 SCHEMA - far postgres\n"
+                           "3; 1247 30 TYPE app mood postgres\n;\tdepends on: 1\n"
+                           "4; 1247 31 TYPE app unused postgres\n;\tdepends on: 1\n"
+                           "5; 1255 32 FUNCTION app f() postgres\n;\tdepends on: 1\n"
+                           "9; 2605 33 CAST - CAST (app.mood AS text) \n;\tdepends on: 3 5\n"
+                           "10; 1259 10 TABLE app orders postgres\n;\tdepends on: 3 1\n"
+                           "101; 0 0 COMMENT app TABLE orders postgres\n;\tdepends on: 10\n"
+                           "11; 1259 11 TABLE app customer postgres\n;\tdepends on: 1\n"
+                           "12; 1259 12 TABLE far elsewhere postgres\n;\tdepends on: 2\n"
+                           "13; 1259 13 SEQUENCE far elsewhere_id_seq postgres\n;\tdepends on: 12 2\n"
+                           "102; 0 0 SEQUENCE OWNED BY far elsewhere_id_seq postgres\n;\tdepends on: 13\n"
+                           "14; 2604 14 DEFAULT app orders id postgres\n;\tdepends on: 13 10\n"
+                           "20; 1259 20 VIEW app both postgres\n;\tdepends on: 10 11 1\n"
+                           "21; 1259 21 MATERIALIZED VIEW app far_too postgres\n;\tdepends on: 10 12 1\n"
+                           "22; 1259 22 FOREIGN TABLE app outside postgres\n;\tdepends on: 1\n"
+                           "23; 9999 23 NEW THING app x postgres\n;\tdepends on: 1\n"
+                           "40; 2606 40 CONSTRAINT app orders orders_pkey postgres\n;\tdepends on: 10\n"
+                           "41; 2606 41 CONSTRAINT app customer customer_pkey postgres\n;\tdepends on: 11\n"
+                           "42; 2606 42 CONSTRAINT far elsewhere elsewhere_pkey postgres\n;\tdepends on: 12\n"
+                           "43; 1259 43 INDEX app orders_f postgres\n;\tdepends on: 10 5\n"
+                           "103; 0 0 COMMENT app INDEX orders_f postgres\n;\tdepends on: 43\n"
+                           "44; 2606 44 FK CONSTRAINT app orders to_customer postgres\n;\tdepends on: 41 10 11\n"
+                           "45; 2606 45 FK CONSTRAINT app orders to_elsewhere postgres\n;\tdepends on: 42 10 12\n"
+                           "46; 2606 46 FK CONSTRAINT far elsewhere to_orders postgres\n;\tdepends on: 40 12 10\n"
+                           "47; 3256 47 POLICY app orders reads_elsewhere postgres\n;\tdepends on: 10 12\n"
+                           "48; 3256 48 POLICY far elsewhere reads_orders postgres\n;\tdepends on: 10 12\n"
+                           "49; 0 10 ROW SECURITY app orders postgres\n;\tdepends on: 10\n"
+                           "50; 3466 50 EVENT TRIGGER - et postgres\n";
 
 typedef struct Fixture {
     Toc toc;
@@ -73,10 +72,8 @@ static void migrate(Fixture *f, uint32_t oid, char kind)
 
 static void filter(Fixture *f, bool whole_database)
 {
-    FilterScope scope = {.relations = &f->relations,
-                         .whole_database = whole_database,
-                         .members = &f->members,
-                         .owners = &f->owners};
+    FilterScope scope = {
+        .relations = &f->relations, .whole_database = whole_database, .members = &f->members, .owners = &f->owners};
     catalog_set_sort(&f->members);
     filter_toc(&f->toc, &scope, &f->notes);
 }
@@ -119,7 +116,8 @@ static void test_whole_schema_brings_views_that_can_do_with_it(void **state)
     load(&f, LIST);
     migrate(&f, 10, 'r');
     migrate(&f, 11, 'r');
-    static const uint32_t MEMBERS[][2] = {{2615, 6}, {1247, 30}, {1247, 31}, {1255, 32}, {1259, 20}, {1259, 21}, {1259, 22}};
+    static const uint32_t MEMBERS[][2] = {{2615, 6},  {1247, 30}, {1247, 31}, {1255, 32},
+                                          {1259, 20}, {1259, 21}, {1259, 22}};
     for (size_t i = 0; i < sizeof MEMBERS / sizeof *MEMBERS; i++)
         catalog_set_add(&f.members, (CatalogKey){.class_oid = MEMBERS[i][0], .oid = MEMBERS[i][1]});
     filter(&f, false);
@@ -205,9 +203,11 @@ static void test_excluded_schema(void **state)
 {
     Fixture f;
     (void)state;
-    load(&f, "1; 2615 6 SCHEMA - app postgres\n2; 2615 7 SCHEMA - left postgres\n"
-             "3; 1247 20 TYPE left used postgres\n;\tdepends on: 2\n4; 1247 21 TYPE left unused postgres\n;\tdepends on: 2\n"
-             "5; 1259 10 TABLE app t postgres\n;\tdepends on: 1 3\n");
+    load(
+        &f,
+        "1; 2615 6 SCHEMA - app postgres\n2; 2615 7 SCHEMA - left postgres\n"
+        "3; 1247 20 TYPE left used postgres\n;\tdepends on: 2\n4; 1247 21 TYPE left unused postgres\n;\tdepends on: 2\n"
+        "5; 1259 10 TABLE app t postgres\n;\tdepends on: 1 3\n");
     migrate(&f, 10, 'r');
     catalog_set_add(&f.members, (CatalogKey){.class_oid = 1247, .oid = 20});
     catalog_set_add(&f.members, (CatalogKey){.class_oid = 1247, .oid = 21});
@@ -219,7 +219,8 @@ static void test_excluded_schema(void **state)
 
 static void test_bad_lists(void **state)
 {
-    static const char *const LISTS[] = {"x; 1 2 TABLE a b c\n", "1 1 2 TABLE a b c\n", "1; a b TABLE a b c\n", "nonsense\n"};
+    static const char *const LISTS[] = {"x; 1 2 TABLE a b c\n", "1 1 2 TABLE a b c\n", "1; a b TABLE a b c\n",
+                                        "nonsense\n"};
     (void)state;
     for (size_t i = 0; i < sizeof LISTS / sizeof *LISTS; i++) {
         Error err = {0};
