@@ -61,29 +61,21 @@ static int read_sources(Structure *s, const Context *ctx, const RelationList *re
 }
 
 static const char *const NOTE_TEXTS[FILTER_NOTE_COUNT] = {
-    [NOTE_EMPTY_TABLE] =
-        "%zu tables that are not migrated are made without rows, since migrated ones need them, for example %s",
-    [NOTE_FOREIGN_KEY] = "%zu foreign keys to tables that are not migrated are left out, for example %s",
-    [NOTE_ACTION] =
-        "%zu triggers, rules or policies that need tables that are not migrated are left out, for example %s",
-    [NOTE_STANDALONE] = "%zu views or functions that need tables that are not migrated are left out, for example %s",
-    [NOTE_REFUSED] = "%zu publications, subscriptions, event triggers, foreign servers or foreign tables are left out, "
-                     "for example %s",
-    [NOTE_UNKNOWN] = "%zu objects of a kind that is not known are left out, for example %s",
+    [NOTE_EMPTY_TABLE] = "tables that are not migrated are made without rows, since migrated ones need them",
+    [NOTE_FOREIGN_KEY] = "foreign keys to tables that are not migrated are left out",
+    [NOTE_ACTION] = "triggers, rules or policies that need tables that are not migrated are left out",
+    [NOTE_STANDALONE] = "views or functions that need tables that are not migrated are left out",
+    [NOTE_REFUSED] = "publications, subscriptions, event triggers, foreign servers or tables are left out",
+    [NOTE_UNKNOWN] = "objects of a kind that is not known are left out",
 };
 
 static void keep_notes(Structure *s, const FilterNotes *notes)
 {
     for (int i = 0; i < FILTER_NOTE_COUNT; i++) {
-        auto_free char *text = NULL;
-        auto_free char *label = NULL;
         if (notes->of[i].count == 0)
             continue;
-        label = toc_label(&s->toc, notes->of[i].example);
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wformat-nonliteral"
-        text = memory_printf(NOTE_TEXTS[i], notes->of[i].count, label);
-#pragma GCC diagnostic pop
+        auto_free char *label = toc_label(&s->toc, notes->of[i].example);
+        auto_free char *text = memory_printf("%zu %s, for example %s", notes->of[i].count, NOTE_TEXTS[i], label);
         add_note(s, text);
     }
 }
