@@ -12,7 +12,6 @@ typedef struct BarrierServer {
     Barrier now;           // as last read
     double next_look;      // monotonic seconds
     PGconn *exporter;      // holds the exported snapshot
-    double exported_at;
 } BarrierServer;
 
 // Reads the barrier about once a second, more often while a verify waits. Gives up on a verify that has gone away.

@@ -11,7 +11,7 @@
 #include <poll.h>
 #include <string.h>
 
-enum { GATHER_MS = 40, FEEDBACK_MS = 1000, IDLE_STORE_MS = 5000, ASK_MS = 100, TICK_MS = 200, READ_RUN = 256 };
+enum { GATHER_MS = 40, FEEDBACK_MS = 500, IDLE_STORE_MS = 5000, ASK_MS = 100, TICK_MS = 200, READ_RUN = 256 };
 
 typedef struct Reader {
     const Context *ctx;

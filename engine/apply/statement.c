@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { TEXT_OID = 25, TEXT_ARRAY_OID = 1009, MAX_PREPARED = 2000, KEEP_BYTES = 1024 * 1024 };
+enum { TEXT_OID = 25, TEXT_ARRAY_OID = 1009, MAX_PREPARED = 2000, KEEP_BYTES = 8 * 1024 * 1024 };
 
 typedef struct Prepared {
     struct Prepared *next;
@@ -263,7 +263,7 @@ static int prepare(StatementRunner *r, Target *t, StatementKind kind, const Fold
 
 static void begin_array(Buffer *b, size_t count)
 {
-    buffer_clear(b, KEEP_BYTES);
+    buffer_clear(b, SIZE_MAX);
     buffer_put_u32(b, count ? 1 : 0); // dimensions
     buffer_put_u32(b, 1);             // may hold NULLs
     buffer_put_u32(b, TEXT_OID);
@@ -327,6 +327,16 @@ static int execute(StatementRunner *r, const Prepared *p, int parameters, int64_
     return pg_run_prepared(r->sink, name, parameters, values, lengths, formats, touched, err);
 }
 
+// What one statement needed is kept for the next, but not what a huge one needed.
+static void trim_arrays(StatementRunner *r)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < r->array_count; i++)
+        kept += r->arrays[i].cap;
+    for (size_t i = 0; i < r->array_count && kept > KEEP_BYTES; i++)
+        buffer_free(&r->arrays[i]);
+}
+
 static void need_arrays(StatementRunner *r, int count)
 {
     if ((size_t)count <= r->array_count)
@@ -357,7 +367,9 @@ int statement_run(StatementRunner *r, StatementKind kind, Target *t, const FoldM
         return -1;
     need_arrays(r, p.writes + p.finds);
     fill_arrays(r, kind, t, unchanged, rows, count);
-    if (execute(r, prepared, p.writes + p.finds, touched, err))
+    int rc = execute(r, prepared, p.writes + p.finds, touched, err);
+    trim_arrays(r);
+    if (rc)
         return error_wrap(err, "%s %s (%zu rows)",
                           kind == STATEMENT_INSERT ? "inserting into"
                           : p.writes               ? "updating"

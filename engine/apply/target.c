@@ -29,6 +29,7 @@ typedef struct Slot { // one source table
 struct TargetMap {
     const Context *ctx;
     PGconn *catalog;
+    PGconn *source; // for look-ups on the source, made when first needed
     int64_t task_id;
     bool replica_role;
     uint32_t next_number;
@@ -80,6 +81,8 @@ void target_map_close(TargetMap *map)
 {
     if (!map)
         return;
+    if (map->source)
+        PQfinish(map->source);
     arena_free(&map->arena);
     free(map);
 }
@@ -249,31 +252,23 @@ static int match_with_sink(TargetMap *map, Target *t, const PgoutputMessage *m, 
     return 0;
 }
 
-// A table that the ledger does not know: one of a wider publication (passed over), or a new partition of ours.
-static int check_unknown(const TargetMap *map, const Target *t, Error *err)
+// A table that the ledger does not know: one of a wider publication (passed over), or one of ours that is new, such as a
+// partition made since the copy.
+static int check_unknown(TargetMap *map, const Target *t, Error *err)
 {
-    auto_pgconn PGconn *source = NULL;
-    auto_pgresult PGresult *res = NULL;
-    char oid[24];
-    const char *values[] = {oid};
+    const TaskDocument *task = map->ctx->task;
+    bool wanted = false;
 
-    snprintf(oid, sizeof oid, "%u", t->source_oid);
-    if (context_connect_source(map->ctx, PG_ORDINARY, &source, err))
+    if (!map->source && context_connect_source(map->ctx, PG_ORDINARY, &map->source, err))
         return -1;
-    if (pg_query(source,
-                 "WITH RECURSIVE up(oid) AS (SELECT $1::oid UNION ALL"
-                 " SELECT h.inhparent FROM pg_catalog.pg_inherits h JOIN up ON h.inhrelid = up.oid)"
-                 " SELECT h.inhrelid FROM up JOIN pg_catalog.pg_inherits h ON h.inhparent = up.oid",
-                 1, values, &res, err))
-        return error_wrap(err, "looking up the partitions beside %s", t->label);
-    for (int i = 0; i < PQntuples(res); i++) {
-        if (!find_relation(map, (uint32_t)pg_get_int64(res, i, 0)))
-            continue;
-        error_set(err, ERROR_CONDITION, "the source's schema changed while changes were followed: relation %s is a new partition", t->label);
-        return error_hint(err, "create the same partition on the sink, then run init-data and cdc again with the same --name: "
-                               "the new partition is copied, everything applied so far is kept");
-    }
-    return 0;
+    if (relations_wants(map->source, &task->objects, &task->excluded, t->source_oid, &wanted, err))
+        return error_wrap(err, "looking up %s on the source", t->label);
+    if (!wanted)
+        return 0;
+    error_set(err, ERROR_CONDITION,
+              "the source's schema changed while changes were followed: relation %s is new there (a new partition or table)", t->label);
+    return error_hint(err, "create the same table on the sink, then run init-data and cdc again with the same --name (or run): the "
+                           "new table is copied, everything applied so far is kept");
 }
 
 static int make_target(TargetMap *map, const PgoutputMessage *m, Target **out, Error *err)

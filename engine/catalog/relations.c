@@ -6,9 +6,10 @@
 #include "engine/pg/array.h"
 #include "sql.h"
 
+#include <stdio.h>
 #include <string.h>
 
-enum { PARAMETERS = 7 };
+enum { PARAMETERS = 8 };
 
 // Three parallel array literals: whole schemas, schemas of single tables, names of single tables.
 static void put_arrays(const ObjectList *list, Buffer arrays[3])
@@ -75,26 +76,47 @@ static int check_all_found(const ObjectList *objects, const RelationList *found,
     return error_hint(err, "check that the source names the right database");
 }
 
-int relations_load(PGconn *source, const ObjectList *objects, const ObjectList *excluded, RelationList *out, Error *err)
+// only: the oid of the one relation to look for, NULL: all.
+static int query_relations(PGconn *source, const ObjectList *objects, const ObjectList *excluded, const char *only,
+                           PGresult **out, Error *err)
 {
     Buffer arrays[6] = {{0}};
     const char *values[PARAMETERS];
-    PGresult *res = NULL;
 
-    *out = (RelationList){0};
     put_arrays(objects, arrays);
     put_arrays(excluded, arrays + 3);
     for (int i = 0; i < 6; i++)
         values[i] = arrays[i].data;
     values[6] = objects->count == 0 ? "true" : "false";
-    int rc = pg_query(source, sql_relations, PARAMETERS, values, &res, err);
+    values[7] = only;
+    int rc = pg_query(source, sql_relations, PARAMETERS, values, out, err);
     for (int i = 0; i < 6; i++)
         buffer_free(&arrays[i]);
-    if (rc)
-        return error_wrap(err, "listing the tables of the source");
+    return rc ? error_wrap(err, "listing the tables of the source") : 0;
+}
+
+int relations_load(PGconn *source, const ObjectList *objects, const ObjectList *excluded, RelationList *out, Error *err)
+{
+    auto_pgresult PGresult *res = NULL;
+
+    *out = (RelationList){0};
+    if (query_relations(source, objects, excluded, NULL, &res, err))
+        return -1;
     read_relations(res, out);
-    PQclear(res);
     return check_all_found(objects, out, err);
+}
+
+int relations_wants(PGconn *source, const ObjectList *objects, const ObjectList *excluded, uint32_t oid, bool *wanted,
+                    Error *err)
+{
+    char only[16];
+    auto_pgresult PGresult *res = NULL;
+
+    snprintf(only, sizeof only, "%u", oid);
+    if (query_relations(source, objects, excluded, only, &res, err))
+        return -1;
+    *wanted = PQntuples(res) > 0;
+    return 0;
 }
 
 void relations_free(RelationList *list)

@@ -52,6 +52,9 @@ typedef struct ColumnList {
 MUST_CHECK int relations_load(PGconn *source, const ObjectList *objects, const ObjectList *excluded, RelationList *out,
                               Error *err);
 void relations_free(RelationList *list);
+// Whether one table of the source is among those that the object list names.
+MUST_CHECK int relations_wants(PGconn *source, const ObjectList *objects, const ObjectList *excluded, uint32_t oid,
+                               bool *wanted, Error *err);
 const Relation *relations_find_oid(const RelationList *list, uint32_t oid); // linear; NULL: none
 // Columns of one table of either end, in the arena. An empty list when the table does not exist.
 MUST_CHECK int columns_load(PGconn *conn, const char *schema, const char *name, Arena *arena, ColumnList *out, Error *err);

@@ -1,6 +1,7 @@
 -- The tables to migrate, biggest first.
 -- $1 text[]: schemas wanted whole; $2 text[]: schemas of single tables; $3 text[]: their names (parallel to $2);
--- $4 to $6: the same for what is excluded; $7 boolean: no object was named, take all user tables.
+-- $4 to $6: the same for what is excluded; $7 boolean: no object was named, take all user tables;
+-- $8 oid: only this one, NULL: all.
 -- Minimum version 10.
 SELECT c.oid, n.nspname, c.relname, c.relkind, c.relreplident, c.relispartition, c.relpersistence = 'u',
        CASE WHEN c.reltuples > 0 THEN c.reltuples::bigint ELSE 0 END,
@@ -30,4 +31,5 @@ SELECT c.oid, n.nspname, c.relname, c.relkind, c.relreplident, c.relispartition,
                     WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
    AND ($7::boolean OR w.wanted)
    AND NOT w.excluded
+   AND ($8::oid IS NULL OR c.oid = $8::oid)
  ORDER BY bytes DESC, c.oid;
