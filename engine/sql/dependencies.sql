@@ -1,7 +1,7 @@
 -- What pg_dump may leave out: schemas that hold nothing which the migrated tables and schemas need, and tables that are not
 -- needed and that we may not read (pg_dump locks every table that it dumps).
 -- $1 oid[]: the migrated tables; $2 text[]: schemas wanted whole; $3 boolean: the whole database, so no schema is left out.
--- Columns: schema, table (NULL: the whole schema). Minimum version 10.
+-- Columns: schema, table (NULL: the whole schema), in this order. Minimum version 10.
 WITH RECURSIVE wanted(oid) AS (
     SELECT x FROM pg_catalog.unnest($1::oid[]) AS x
 ), user_schema(oid, nspname) AS (
@@ -37,18 +37,28 @@ WITH RECURSIVE wanted(oid) AS (
               AND NOT (d.classid = 'pg_catalog.pg_class'::regclass
                        AND EXISTS (SELECT 1 FROM pg_catalog.pg_class c WHERE c.oid = d.objid AND c.relkind IN ('r', 'p', 'f')))
            ) x
-), left_schema(oid, nspname) AS (
-    SELECT s.oid, s.nspname FROM user_schema s
-     WHERE NOT $3
-       AND NOT EXISTS (SELECT 1 FROM need WHERE need.classid = 'pg_catalog.pg_namespace'::regclass AND need.objid = s.oid)
+), left_schema(oid) AS ( -- EXCEPT, here and below: it is never planned as a loop over `need`, whose size the planner cannot know
+    SELECT s.oid FROM user_schema s WHERE NOT $3
+    EXCEPT
+    SELECT need.objid FROM need WHERE need.classid = 'pg_catalog.pg_namespace'::regclass
+), left_table(oid) AS (
+    SELECT c.oid
+      FROM pg_catalog.pg_class c
+      JOIN user_schema s ON s.oid = c.relnamespace
+     WHERE c.relkind IN ('r', 'p')
+       AND NOT (pg_catalog.has_table_privilege(c.oid, 'SELECT') AND pg_catalog.has_schema_privilege(s.oid, 'USAGE'))
+    EXCEPT
+    SELECT w.oid FROM wanted w
+    EXCEPT
+    SELECT need.objid FROM need WHERE need.classid = 'pg_catalog.pg_class'::regclass
 )
-SELECT s.nspname, NULL FROM left_schema s
+SELECT n.nspname, NULL
+  FROM left_schema s
+  JOIN pg_catalog.pg_namespace n ON n.oid = s.oid
 UNION ALL
-SELECT s.nspname, c.relname
-  FROM pg_catalog.pg_class c
-  JOIN user_schema s ON s.oid = c.relnamespace
- WHERE c.relkind IN ('r', 'p')
-   AND NOT (pg_catalog.has_table_privilege(c.oid, 'SELECT') AND pg_catalog.has_schema_privilege(s.oid, 'USAGE'))
-   AND NOT EXISTS (SELECT 1 FROM wanted w WHERE w.oid = c.oid)
-   AND NOT EXISTS (SELECT 1 FROM need WHERE need.classid = 'pg_catalog.pg_class'::regclass AND need.objid = c.oid)
-   AND NOT EXISTS (SELECT 1 FROM left_schema l WHERE l.oid = s.oid);
+SELECT n.nspname, c.relname
+  FROM left_table t
+  JOIN pg_catalog.pg_class c ON c.oid = t.oid
+  JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+ WHERE c.relnamespace NOT IN (SELECT s.oid FROM left_schema s)
+ ORDER BY 1, 2;

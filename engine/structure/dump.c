@@ -9,7 +9,7 @@
 #include <string.h>
 
 // More arguments than this (bytes) are not given: the kernel allows 2 MB with the environment. The dump is then larger.
-enum { EXCLUSIONS_MAX = 1024 * 1024 };
+enum { EXCLUSIONS_MAX = 1024 * 1024, PATTERN_MAX = 16 * 1024 };
 
 typedef struct Arguments {
     const char **items;
@@ -34,20 +34,37 @@ static void arguments_free(Arguments *a)
 }
 #define auto_arguments __attribute__((cleanup(arguments_free)))
 
-// A name in double quotes is no pattern to pg_dump, whatever is in it.
+// pg_dump asks the server once for each pattern: many tables of a schema go into one, as alternatives. A name in double
+// quotes is taken as it is, whatever is in it.
+static size_t put_exclusion(const DumpExclusions *leave_out, size_t first, Buffer *text)
+{
+    const DumpExclusion *e = &leave_out->items[first];
+    size_t next = first + 1;
+
+    buffer_puts(text, e->table ? "--exclude-table=" : "--exclude-schema=");
+    quote_ident(text, e->schema);
+    if (!e->table)
+        return next;
+    buffer_putc(text, '.');
+    quote_ident(text, e->table);
+    for (; next < leave_out->count && text->len < PATTERN_MAX; next++) {
+        const DumpExclusion *other = &leave_out->items[next];
+        if (!other->table || strcmp(other->schema, e->schema) != 0)
+            break;
+        buffer_putc(text, '|');
+        quote_ident(text, other->table);
+    }
+    return next;
+}
+
 static void add_exclusions(Arguments *a, const DumpExclusions *leave_out)
 {
     size_t used = 0;
 
     add(a, "--exclude-schema=\"kubeferry\"");
-    for (size_t i = 0; i < leave_out->count && used < EXCLUSIONS_MAX; i++) {
-        const DumpExclusion *e = &leave_out->items[i];
+    for (size_t i = 0; i < leave_out->count && used < EXCLUSIONS_MAX;) {
         auto_buffer Buffer text = {0};
-        buffer_puts(&text, e->table ? "--exclude-table=" : "--exclude-schema=");
-        if (e->table)
-            quote_relation(&text, e->schema, e->table);
-        else
-            quote_ident(&text, e->schema);
+        i = put_exclusion(leave_out, i, &text);
         used += text.len + 16;
         add(a, arena_strdup(&a->arena, text.data));
     }
