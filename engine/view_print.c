@@ -60,10 +60,12 @@ static void print_check(const Printer *printer, const ProgressCheck *check)
 static void print_check_table(const Printer *printer, const Progress *p)
 {
     size_t counts[] = {[CHECK_PASS] = 0, [CHECK_WARN] = 0, [CHECK_FAIL] = 0};
+    bool all = strcmp(p->verb, "precheck") == 0; // on the way of a run only what needs attention
 
     for (size_t i = 0; i < p->check_count; i++) {
         counts[p->checks[i].verdict]++;
-        print_check(printer, &p->checks[i]);
+        if (all || p->checks[i].verdict != CHECK_PASS)
+            print_check(printer, &p->checks[i]);
     }
     fprintf(printer->out, "%zu checks: %zu passed, %zu warnings, %zu failed\n", p->check_count, counts[CHECK_PASS],
             counts[CHECK_WARN], counts[CHECK_FAIL]);

@@ -133,11 +133,13 @@ static void test_checks(void **state)
     progress_check(p, "wal_level", CHECK_PASS, "logical", NULL);
     progress_check(p, "slots", CHECK_FAIL, "none is\033free", "run:\n  SELECT 1");
     auto_free char *text = printed(view_print_checks, LOG_TEXT);
-    assert_string_equal(text, "ok    wal_level                   logical\n"
-                              "FAIL  slots                       none is free\n"
+    assert_string_equal(text, "FAIL  slots                       none is free\n"
                               "        run:\n"
                               "          SELECT 1\n"
                               "2 checks: 1 passed, 0 warnings, 1 failed\n");
+    strcpy(p->verb, "precheck"); // which shows what passed, too
+    auto_free char *all = printed(view_print_checks, LOG_TEXT);
+    assert_ptr_equal(strstr(all, "ok    wal_level                   logical\nFAIL"), all);
     auto_free char *json = printed(view_print_checks, LOG_JSON);
     json_object *o = json_tokener_parse(json);
     assert_string_equal(json_object_get_string(json_object_object_get(o, "verdict")), "fail");
