@@ -170,7 +170,7 @@ static int wait_for_source(const Relay *r, Error *err)
 
 static int pump(Relay *r, int64_t *rows, int64_t *bytes, Error *err)
 {
-    int64_t told_rows = 0, told_bytes = 0;
+    int64_t told_rows = r->binary ? 1 : 0, told_bytes = 0; // the end of a binary stream is a message and no row
 
     for (;;) {
         int n = fill_batch(r, rows, bytes, err);
