@@ -217,7 +217,8 @@ static int apply_options(const OptionValue values[O_COUNT], OptionOrigin origin,
 {
     for (int i = 0; i < O_COUNT; i++)
         if (values[i].origin == origin && apply_option(i, &values[i], task, err))
-            return -1;
+            return error_wrap(err, origin == OPTION_FROM_ARGUMENTS ? "--%s" : "%s",
+                              origin == OPTION_FROM_ARGUMENTS ? SPECS[i].name : SPECS[i].env);
     return 0;
 }
 

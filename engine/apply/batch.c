@@ -10,7 +10,7 @@
 void batch_reset(Batch *b)
 {
     arena_reset(&b->arena);
-    b->count = b->commit_count = 0;
+    b->count = b->committed = b->commit_count = 0;
     b->ends_at_commit = false;
     b->end_lsn = 0;
     b->commit_time = 0;
@@ -31,6 +31,11 @@ bool batch_is_full(const Batch *b)
     return b->arena.used >= BATCH_BYTES || b->count >= BATCH_CHANGES;
 }
 
+void batch_cut(Batch *b)
+{
+    b->count = b->committed;
+}
+
 void batch_commit(Batch *b, uint64_t end_lsn, double commit_time)
 {
     if (b->commit_count == b->commit_capacity) {
@@ -41,6 +46,7 @@ void batch_commit(Batch *b, uint64_t end_lsn, double commit_time)
     b->end_lsn = end_lsn;
     b->commit_time = commit_time;
     b->transactions++;
+    b->committed = b->count;
     if (b->opened <= 0)
         b->opened = clock_monotonic();
 }

@@ -25,6 +25,7 @@ typedef struct Change {
 typedef struct Batch {
     Change *changes;
     size_t count, capacity;
+    size_t committed;       // changes up to the last commit in it
     Arena arena;
     bool ends_at_commit;    // false: a part of a transaction whose rest comes in the next batch
     uint64_t end_lsn;       // position after the last commit in it; 0 when none
@@ -42,6 +43,8 @@ static inline bool batch_is_empty(const Batch *b)
 {
     return b->count == 0 && b->transactions == 0;
 }
+// Forgets the changes after the last commit.
+void batch_cut(Batch *b);
 // Notes the end of a source transaction.
 void batch_commit(Batch *b, uint64_t end_lsn, double commit_time);
 // Adds an insert, update or delete, whose values point into memory of the batch's arena. A row that cannot be found (its

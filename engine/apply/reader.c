@@ -28,6 +28,7 @@ typedef struct Reader {
     bool begun;           // a Begin was read and nothing of it yet: still a boundary
     bool skipping;        // the transaction is applied already
     bool part_given;      // a part of the transaction is with the applier: its end must follow
+    Error schema_error;   // the source's schema has changed: nothing more is read; set when its code is not ERROR_NONE
     uint64_t commit_lsn;  // of the transaction
     uint64_t received;    // everything that committed before it has been read, when not in a transaction
     uint64_t given;       // end of what was handed to the applier
@@ -91,6 +92,21 @@ static void on_commit(Reader *r, const PgoutputMessage *m)
         r->received = m->commit.end_lsn;
 }
 
+// A relation that no longer fits the sink. What committed before is applied first: once a person has changed the sink to
+// fit, those older changes would not fit any more.
+static int on_relation(Reader *r, const PgoutputMessage *m, Error *err)
+{
+    if (target_map_relation(r->targets, m, err) == 0)
+        return 0;
+    if (err->code != ERROR_CONDITION || r->part_given)
+        return -1;
+    r->schema_error = *err;
+    error_clear(err);
+    batch_cut(r->filling);
+    r->in_transaction = r->begun = false;
+    return 0;
+}
+
 static int on_message(Reader *r, const char *data, size_t len, Error *err)
 {
     PgoutputMessage m;
@@ -108,7 +124,7 @@ static int on_message(Reader *r, const char *data, size_t len, Error *err)
         on_commit(r, &m);
         return 0;
     case 'R':
-        return target_map_relation(r->targets, &m, err);
+        return on_relation(r, &m, err);
     case 'Y':
         target_map_type(r->targets, &m);
         return 0;
@@ -208,9 +224,14 @@ static int on_keepalive(Reader *r, const ReplicationEvent *e, Error *err)
     return e->reply_requested ? replication_feedback(&r->stream, applier_flushed(r->applier), false, err) : 0;
 }
 
+static bool has_ended(const Reader *r)
+{
+    return r->schema_error.code != ERROR_NONE;
+}
+
 static bool may_read(const Reader *r)
 {
-    return !batch_is_full(r->filling) && !wants_pause(r);
+    return !has_ended(r) && !batch_is_full(r->filling) && !wants_pause(r);
 }
 
 // Reads what has arrived, at most READ_RUN messages. *empty: nothing more is there.
@@ -278,7 +299,11 @@ static int round_once(Reader *r, bool *done, Error *err)
     if (read_some(r, &empty, err))
         return -1;
     bool paused = wants_pause(r);
-    give_if_due(r, empty || paused);
+    give_if_due(r, empty || paused || has_ended(r));
+    if (has_ended(r) && is_drained(r)) {
+        *err = r->schema_error;
+        return -1;
+    }
     if (empty)
         store_idle_position(r);
     if (send_feedback_if_due(r, err))

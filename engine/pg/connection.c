@@ -134,6 +134,22 @@ static void sqlstate_of_refusal(char *text, char state[6])
     }
 }
 
+// Without a SQLSTATE only libpq's own words tell (they are not translated: the engine sets no locale). What speaks of TLS,
+// passwords or an option is for a person to mend; anything else is the way to the server.
+static bool is_configuration(const char *text)
+{
+    static const char *const WAYS[] = {"could not translate host name", "Connection refused", "timeout expired"};
+    static const char *const CONFIGURATION[] = {"SSL", "certificate", "password", "invalid ", "GSSAPI", "sslmode", "service"};
+
+    for (size_t i = 0; i < sizeof WAYS / sizeof *WAYS; i++)
+        if (strstr(text, WAYS[i]))
+            return false;
+    for (size_t i = 0; i < sizeof CONFIGURATION / sizeof *CONFIGURATION; i++)
+        if (strstr(text, CONFIGURATION[i]))
+            return true;
+    return false;
+}
+
 static int refused(PGconn *conn, const PgTarget *target, const char *label, Error *err)
 {
     char text[900], state[6] = "";
@@ -144,7 +160,7 @@ static int refused(PGconn *conn, const PgTarget *target, const char *label, Erro
     ErrorCode code = ERROR_UNREACHABLE;
     if (state[0])
         code = strcmp(state, "42501") == 0 ? ERROR_CREDENTIALS : pg_error_code(state);
-    else if (strstr(text, "SSL") || strstr(text, "certificate") || strstr(text, "password") || strstr(text, "invalid"))
+    else if (is_configuration(text))
         code = ERROR_CREDENTIALS;
     if (code == ERROR_SQL)
         code = ERROR_CREDENTIALS;
