@@ -12,7 +12,7 @@ set -euo pipefail
 BUILD_PACKAGES="gcc make pkg-config libpq-dev libjson-c-dev libwebsockets-dev libssl-dev"
 RUN_PACKAGES="postgresql postgresql-client openssl"
 PYTHON_PACKAGES="python3 python3-psycopg"
-TEST_PACKAGES="clang libclang-rt-dev libcmocka-dev python3-pytest"
+TEST_PACKAGES="clang libclang-rt-dev libcmocka-dev python3-pytest python3-pytest-xdist"
 
 as_root() {
     if [ "$(id -u)" -eq 0 ]; then

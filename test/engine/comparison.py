@@ -10,7 +10,7 @@ import collections
 from psycopg import sql
 
 PINNED = """SET extra_float_digits = 3; SET DateStyle = 'ISO, YMD'; SET IntervalStyle = 'postgres'; SET bytea_output = hex;
-SET TimeZone = 'UTC'; SET statement_timeout = 0; SET row_security = off"""
+SET TimeZone = 'UTC'; SET client_encoding = 'UTF8'; SET statement_timeout = 0; SET row_security = off"""
 
 TABLES = """
 SELECT n.nspname, c.relname
@@ -66,12 +66,9 @@ def compare_table(source, sink, table):
 def differences(source, sink, only=None):
     """source, sink: Database. only: (schema, name) pairs, else all tables of the source and of the sink."""
     found = []
-    encoding = source.value("SHOW server_encoding")
     with source.connect() as left, sink.connect() as right:
         for connection in (left, right):
             connection.execute(PINNED)
-            if encoding == "SQL_ASCII":
-                connection.execute("SET client_encoding = 'SQL_ASCII'")
         names = only if only is not None else tables(source)
         for table in names:
             difference = compare_table(left, right, table)

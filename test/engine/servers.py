@@ -282,7 +282,7 @@ class Database:
         return self.server.conninfo(self.name, **more)
 
     def connect(self, autocommit=True, **more):
-        return psycopg.connect(self.conninfo(**more), autocommit=autocommit)
+        return psycopg.connect(self.conninfo(client_encoding="UTF8", **more), autocommit=autocommit)
 
     @property
     def connection(self):

@@ -111,4 +111,4 @@ def test_an_empty_source(pair):
 def test_malformed_lists(pair, text):
     result = pair.call("run", "--migration-object", text)
     assert result.code == 64, str(result)
-    assert "migration-object" in result.output, str(result)
+    assert "object list" in result.output, str(result)

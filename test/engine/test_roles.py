@@ -86,7 +86,7 @@ def test_sink_role_without_the_right_to_replicate(pair):
         pair.source.execute(change)
     result = pair.migrate()
     pair.assert_equal()
-    assert pair.sink.value("SELECT count(*) FROM pg_constraint WHERE contype = 'f'") == 0, str(result)
+    assert pair.sink.value("SELECT count(*) FROM pg_constraint WHERE connamespace = 'public'::regnamespace AND contype = 'f'") == 0, str(result)
     assert pair.sink.value("SELECT count(*) FROM pg_trigger WHERE tgname = 'touching'") == 0, str(result)
 
 
@@ -97,7 +97,7 @@ def test_sink_role_without_that_right_and_without_cdc_gets_everything(pair):
     pair.sink.execute(f"GRANT CREATE ON DATABASE {pair.sink.name} TO {name}; GRANT ALL ON SCHEMA public TO {name}")
     pair.run("run", "--steps", "cdc=false")
     pair.assert_equal()
-    assert pair.sink.value("SELECT count(*) FROM pg_constraint WHERE contype = 'f' AND convalidated") == 1
+    assert pair.sink.value("SELECT count(*) FROM pg_constraint WHERE connamespace = 'public'::regnamespace AND contype = 'f' AND convalidated") == 1
 
 
 def test_sink_role_that_was_granted_the_parameter(make_pair, debian_server):
@@ -113,7 +113,7 @@ def test_sink_role_that_was_granted_the_parameter(make_pair, debian_server):
         pair.source.execute(change)
     pair.migrate()
     pair.assert_equal()
-    assert pair.sink.value("SELECT count(*) FROM pg_constraint WHERE contype = 'f'") == 1
+    assert pair.sink.value("SELECT count(*) FROM pg_constraint WHERE connamespace = 'public'::regnamespace AND contype = 'f'") == 1
 
 
 @pytest.mark.parametrize("revoke, words", [
