@@ -39,7 +39,7 @@ demo: ## Show a whole live migration between two throwaway servers
 	test/demo/demo.sh
 
 test: ## Everything that CI runs
-	test/install.sh build test embedded
+	test/install.sh build test
 	@$(MAKE) $(JOBS) --no-print-directory all check-arrows unit-binaries
 	@$(MAKE) --no-print-directory unit
 	@$(MAKE) $(JOBS) --no-print-directory unit-asan
