@@ -6,6 +6,7 @@
 #include "common/base/log.h"
 #include "common/base/stop.h"
 #include "engine/apply/monitor.h"
+#include "engine/apply/new_relation.h"
 #include "engine/apply/reader.h"
 #include "engine/pg/lsn.h"
 
@@ -163,5 +164,7 @@ int apply_follow(const Context *ctx, Ledger *ledger, uint64_t caught_up_lsn, Err
         return -1;
     int rc = follow(ctx, ledger, &goal, err);
     monitor_stop(monitor);
+    if (rc == 0 && caught_up_lsn && !stop_requested())
+        rc = new_relation_check(ctx, ledger, err);
     return rc;
 }

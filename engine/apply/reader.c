@@ -6,16 +6,18 @@
 #include "common/base/log.h"
 #include "common/base/memory.h"
 #include "common/base/stop.h"
+#include "engine/apply/new_relation.h"
 #include "engine/pg/lsn.h"
 
 #include <poll.h>
 #include <string.h>
 
-enum { GATHER_MS = 40, FEEDBACK_MS = 500, IDLE_STORE_MS = 5000, ASK_MS = 100, TICK_MS = 200, READ_RUN = 256 };
+enum { GATHER_MS = 40, FEEDBACK_MS = 500, IDLE_STORE_MS = 5000, ASK_MS = 100, TICK_MS = 200, READ_RUN = 256, GROWTH_S = 60, GROWTH_FIRST_S = 5 };
 
 typedef struct Reader {
     const Context *ctx;
     const ReaderGoal *goal;
+    Ledger *ledger;
     Replication stream;
     PGconn *catalog; // look-ups in the sink
     TargetMap *targets;
@@ -33,7 +35,7 @@ typedef struct Reader {
     uint64_t received;    // everything that committed before it has been read, when not in a transaction
     uint64_t given;       // end of what was handed to the applier
     uint64_t resumed_from;
-    double last_idle_store, last_ask;
+    double last_idle_store, last_ask, last_growth_check;
 } Reader;
 
 // ---- messages ----------------------------------------------------------------------------------------------------
@@ -287,6 +289,15 @@ static void wait_for_something(Reader *r)
         applier_clear_fd(r->applier);
 }
 
+static int check_growth_if_due(Reader *r, Error *err)
+{
+    double now = clock_monotonic();
+    if (now - r->last_growth_check < GROWTH_S)
+        return 0;
+    r->last_growth_check = now;
+    return new_relation_check(r->ctx, r->ledger, err);
+}
+
 // One round: read, hand over, tell the source, meet verify. *done: the goal is reached.
 static int round_once(Reader *r, bool *done, Error *err)
 {
@@ -294,7 +305,7 @@ static int round_once(Reader *r, bool *done, Error *err)
 
     if (applier_check(r->applier, err))
         return -1;
-    if (r->goal->serve_verify && barrier_look(&r->barrier, err))
+    if (r->goal->serve_verify && (barrier_look(&r->barrier, err) || check_growth_if_due(r, err)))
         return -1;
     if (read_some(r, &empty, err))
         return -1;
@@ -328,6 +339,7 @@ static int open_session(Reader *r, Ledger *ledger, const LedgerPosition *positio
         return -1;
     r->barrier = (BarrierServer){.ctx = r->ctx, .catalog = r->catalog, .task_id = ledger->task.id};
     r->resumed_from = r->given = r->received = position->lsn;
+    r->last_growth_check = clock_monotonic() - GROWTH_S + GROWTH_FIRST_S;
     log_info("apply", "following the changes from %s%s", lsn_format(position->lsn).text,
              applier_is_replica(r->applier) ? "" : " (without the right to set session_replication_role)");
     return 0;
@@ -353,7 +365,7 @@ static void close_session(Reader *r)
 int reader_session(const Context *ctx, Ledger *ledger, const LedgerPosition *position, const ReaderGoal *goal,
                    bool *stopped, Error *err)
 {
-    Reader r = {.ctx = ctx, .goal = goal};
+    Reader r = {.ctx = ctx, .goal = goal, .ledger = ledger};
     bool done = false;
 
     r.filling = &r.batches[0];

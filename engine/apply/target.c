@@ -4,6 +4,7 @@
 
 #include "common/base/buffer.h"
 #include "common/base/memory.h"
+#include "engine/apply/new_relation.h"
 #include "engine/pg/array.h"
 #include "engine/pg/quote.h"
 #include "sql.h"
@@ -265,10 +266,7 @@ static int check_unknown(TargetMap *map, const Target *t, Error *err)
         return error_wrap(err, "looking up %s on the source", t->label);
     if (!wanted)
         return 0;
-    error_set(err, ERROR_CONDITION,
-              "the source's schema changed while changes were followed: relation %s is new there (a new partition or table)", t->label);
-    return error_hint(err, "create the same table on the sink, then run init-data and cdc again with the same --name (or run): the "
-                           "new table is copied, everything applied so far is kept");
+    return new_relation_found(map->catalog, map->task_id, t->label, err);
 }
 
 static int make_target(TargetMap *map, const PgoutputMessage *m, Target **out, Error *err)

@@ -27,6 +27,7 @@ static const struct {
     {"55P03", ERROR_TRANSIENT},   // lock not available
     {"55006", ERROR_TRANSIENT},   // object in use
     {"58030", ERROR_TRANSIENT},   // I/O error
+    {"08P01", ERROR_SQL},         // protocol violation: a fault of ours, the same again next time
     {"57P", ERROR_TRANSIENT},     // shutdown, crash recovery, starting up
     {"08", ERROR_TRANSIENT},      // connection
     {"40", ERROR_TRANSIENT},      // serialization, deadlock

@@ -402,12 +402,8 @@ static int reopen_ledger(const Context *ctx, Ledger *ledger, Error *err)
     return ledger_open(ctx, ledger, err);
 }
 
-int verb_init_data(Context *ctx, Ledger *ledger, Error *err)
+static int try_again_and_again(Context *ctx, Ledger *ledger, Error *err)
 {
-    if (ledger->task.data_done) {
-        log_info("copy", "the rows were copied before; nothing to do");
-        return 0;
-    }
     for (int tries = 1;; tries++) {
         if (try_once(ctx, ledger, err) == 0)
             return 0;
@@ -425,4 +421,19 @@ int verb_init_data(Context *ctx, Ledger *ledger, Error *err)
                 return stop_requested() ? stop_check(err) : -1;
         }
     }
+}
+
+int verb_init_data(Context *ctx, Ledger *ledger, Error *err)
+{
+    if (ledger->task.data_done) {
+        log_info("copy", "the rows were copied before; nothing to do");
+        return 0;
+    }
+    progress_step_start(ctx->progress, STEP_INIT_DATA);
+    int rc = try_again_and_again(ctx, ledger, err);
+    progress_step_end(ctx->progress, STEP_INIT_DATA,
+                      rc == 0                      ? PROGRESS_DONE
+                      : err->code == ERROR_STOPPED ? PROGRESS_STOPPED
+                                                   : PROGRESS_FAILED);
+    return rc;
 }
