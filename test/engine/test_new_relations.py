@@ -38,3 +38,13 @@ def test_new_table_outside_the_publication_does_not_stop_a_resumed_run(pair):
     pair.source.execute("CREATE TABLE later (id int PRIMARY KEY); INSERT INTO later VALUES (1); UPDATE p SET v = 'x' WHERE id = 1")
     pair.migrate()
     assert pair.sink.rows("SELECT v FROM p WHERE id = 1") == [("x",)]
+
+
+def test_cdc_refuses_a_task_whose_rows_are_not_in(pair):
+    pair.source.execute(PARTITIONED)
+    pair.run("init-struct")
+    result = pair.call("cdc", "--until", "caught-up")
+    assert result.code == 78 and "init-data" in result.output, str(result)
+    pair.run("init-data")
+    pair.run("cdc", "--until", "caught-up")
+    pair.assert_equal()
