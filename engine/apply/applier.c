@@ -205,13 +205,27 @@ static int prepare_session(Applier *a, Error *err)
     return a->replica ? pg_exec(a->sink, "SET session_replication_role = replica", err) : 0;
 }
 
+// The session before committed asynchronously, too: the position that was read here may not be on the sink's disk yet.
+// Nothing is told to the source until it is.
+static int await_start(Applier *a, Error *err)
+{
+    auto_free char *text = NULL;
+    uint64_t written = 0;
+
+    if (pg_text(a->sink, "SELECT pg_catalog.pg_current_wal_insert_lsn()", &text, err))
+        return -1;
+    if (!text || !lsn_parse(text, &written))
+        return error_set(err, ERROR_PROTOCOL, "the sink gave no LSN");
+    feedback_committed(&a->feedback, a->position.lsn, written);
+    return 0;
+}
+
 int applier_start(const Context *ctx, const Ledger *ledger, const LedgerPosition *start, Applier **out, Error *err)
 {
     Applier *a = memory_zalloc(sizeof *a);
 
     *a = (Applier){.ctx = ctx, .task_id = ledger->task.id, .position = *start, .applied = start->lsn, .fd = -1};
     memcpy(a->owner, ledger->task.owner, sizeof a->owner);
-    a->feedback.flushed = start->lsn;
     pthread_mutex_init(&a->lock, NULL);
     pthread_cond_init(&a->wake, NULL);
     a->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -219,7 +233,7 @@ int applier_start(const Context *ctx, const Ledger *ledger, const LedgerPosition
         error_errno(err, "could not create an event descriptor");
         goto failed;
     }
-    if (context_connect_sink(ctx, &a->sink, err) || prepare_session(a, err))
+    if (context_connect_sink(ctx, &a->sink, err) || prepare_session(a, err) || await_start(a, err))
         goto failed;
     a->runner.sink = a->sink;
     if (pthread_create(&a->thread, NULL, run, a)) {

@@ -21,7 +21,7 @@ bool applier_is_idle(Applier *a);
 void applier_give(Applier *a, Batch *batch);
 // -1 with the failure, if there was one; the applier does nothing more then.
 MUST_CHECK int applier_check(Applier *a, Error *err);
-// Everything before it is applied and flushed to the sink's disk: what may be told to the source.
+// Everything before it is applied and flushed to the sink's disk: what may be told to the source. 0: not known yet.
 uint64_t applier_flushed(Applier *a);
 // Everything before it is applied.
 uint64_t applier_applied(Applier *a);
