@@ -298,7 +298,35 @@ def test_chaos(make_server, make_pair, sink_settings):
 def finish(pair):
     # A server that was killed may have left a transaction of a writer open until it notices.
     eventually(lambda: not pair.source.value("SELECT count(*) FROM pg_stat_activity WHERE application_name = 'writer'"), what="the writers' end")
-    eventually(lambda: pair.call("run", "--until", "caught-up", "--jobs", "2", timeout=180).code == 0, 400, "the end")
+    for _ in range(6):
+        result = pair.call("run", "--until", "caught-up", "--jobs", "2", timeout=180)
+        if result.code not in (69, 75):
+            break
+        time.sleep(1)
+    assert result.code == 0, str(result)
     pair.assert_equal()
     assert pair.call("verify").code == 0
     assert_same_definitions(pair.source, pair.sink)
+
+
+# ---- what it found -----------------------------------------------------------------------------------------------
+
+def test_sink_crash_after_a_reconnection_loses_nothing(make_server, make_pair):
+    """The second session must not confirm what the first one committed asynchronously until the sink has flushed it."""
+    pair = make_pair(source=make_server(), sink=make_server(settings={**DURABLE, "wal_writer_delay": "10s", "bgwriter_delay": "10s"}))
+    pair.source.execute("CREATE TABLE t (id int PRIMARY KEY, v text)")
+    walsender = "SELECT pid FROM pg_stat_replication WHERE application_name LIKE 'kubeferry%'"
+    with pair.following() as engine:
+        # Flushed by the settling before; what comes now waits in the sink's memory for the WAL writer.
+        time.sleep(1)
+        pair.source.execute("INSERT INTO t SELECT i, 'v' FROM generate_series(1, 10) i")
+        eventually(lambda: pair.sink.value("SELECT count(*) FROM t") == 10, what="the rows")
+        old = pair.source.value(walsender)
+        pair.source.execute(f"SELECT pg_terminate_backend({old})")
+        eventually(lambda: pair.source.value(walsender) not in (None, old), what="the next session")
+        time.sleep(1)
+        pair.sink.close()
+        pair.sink.server.crash()
+        pair.sink.server.start()
+        pair.settle(engine)
+        pair.assert_equal()
