@@ -38,6 +38,10 @@ def _qualified(connection, table):
 def _lines(connection, table, columns):
     query = sql.SQL("COPY (SELECT {} FROM ONLY {}) TO STDOUT").format(
         sql.SQL(", ").join(sql.Identifier(column) for column in columns), sql.Identifier(*table))
+    # Bytes as they are stored; any other encoding is compared as text.
+    stored_as_bytes = connection.info.parameter_status("server_encoding") == "SQL_ASCII"
+    if stored_as_bytes:
+        connection.execute("SET client_encoding = 'SQL_ASCII'")
     count = collections.Counter()
     rest = b""
     with connection.cursor().copy(query) as copy:
@@ -45,6 +49,8 @@ def _lines(connection, table, columns):
             lines = (rest + bytes(block)).split(b"\n")
             rest = lines.pop()
             count.update(lines)
+    if stored_as_bytes:
+        connection.execute("SET client_encoding = 'UTF8'")
     return count
 
 

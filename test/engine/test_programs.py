@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 
-from engine_process import ROOT
+from engine_process import ENGINE, ROOT
 from servers import eventually
 
 
@@ -21,7 +21,7 @@ def test_demo_in_small():
 def test_demo_that_is_interrupted_leaves_nothing():
     demo = subprocess.Popen([sys.executable, os.path.join(ROOT, "test", "demo", "demo.py"), "--scale", "5", "--follow", "600"],
                             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True)
-    found = eventually(lambda: children(demo.pid, "kubeferry-engine"), 60, "the demo's engine")
+    found = eventually(lambda: children(demo.pid, os.path.basename(ENGINE)), 60, "the demo's engine")
     servers = children(demo.pid, "postgres")
     demo.send_signal(signal.SIGINT)
     output, _ = demo.communicate(timeout=60)
