@@ -21,10 +21,14 @@ def test_demo_in_small():
 def test_demo_that_is_interrupted_leaves_nothing():
     demo = subprocess.Popen([sys.executable, os.path.join(ROOT, "test", "demo", "demo.py"), "--scale", "5", "--follow", "600"],
                             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True)
-    found = eventually(lambda: children(demo.pid, os.path.basename(ENGINE)), 60, "the demo's engine")
-    servers = children(demo.pid, "postgres")
-    demo.send_signal(signal.SIGINT)
-    output, _ = demo.communicate(timeout=60)
+    try:
+        found = eventually(lambda: children(demo.pid, os.path.basename(ENGINE)), 60, "the demo's engine")
+        servers = children(demo.pid, "postgres")
+        demo.send_signal(signal.SIGINT)
+        output, _ = demo.communicate(timeout=60)
+    finally:
+        demo.terminate()
+        demo.communicate(timeout=60)
     assert demo.returncode == 130, output
     eventually(lambda: not any(os.path.exists(f"/proc/{pid}") for pid in found + servers), 20, "the end of the demo's processes")
 
