@@ -244,8 +244,6 @@ static int start(HttpServer *server, Error *err)
         .port = CONTEXT_PORT_NO_LISTEN_SERVER,
         .protocols = PROTOCOLS,
         .user = server,
-        .gid = -1,
-        .uid = -1,
         .fd_limit_per_thread = MAX_DESCRIPTORS,
         .keepalive_timeout = IDLE_SECONDS,
         .timeout_secs = IDLE_SECONDS,
