@@ -159,10 +159,10 @@ static void set_text(char **target, const OptionValue *value)
     *target = memory_strdup(value->text);
 }
 
-static int set_endpoint(Endpoint *target, const char *role, const OptionValue *value, Error *err)
+static int set_endpoint(Endpoint *target, const OptionValue *value, Error *err)
 {
     Endpoint found;
-    if (endpoint_parse(value->text, role, &found, err))
+    if (endpoint_parse(value->text, &found, err))
         return -1;
     endpoint_free(target);
     *target = found;
@@ -186,9 +186,9 @@ static int apply_option(int option, const OptionValue *value, TaskDocument *task
         set_text(&task->name, value);
         return 0;
     case O_SOURCE:
-        return set_endpoint(&task->source, "source", value, err);
+        return set_endpoint(&task->source, value, err);
     case O_SINK:
-        return set_endpoint(&task->sink, "sink", value, err);
+        return set_endpoint(&task->sink, value, err);
     case O_OBJECTS:
         return set_objects(&task->objects, value, err);
     case O_STEPS:

@@ -15,8 +15,9 @@ typedef struct Endpoint {
 // Accepts, in this order: a libpq URI (an unencoded '@', ':' or '/' in the password is understood), a conninfo string
 // of `key=value` pairs, KubeBlocks' `user:password@host:port/database` (split at the first ':' and the last '@';
 // percent-encoding in user and password is decoded when valid, a lone '%' is taken as it is). The password, if any, is
-// given to secrets_register. role: "source" or "sink", for messages. An error never shows the text itself.
-MUST_CHECK int endpoint_parse(const char *text, const char *role, Endpoint *out, Error *err);
+// given to secrets_register. An error never shows the text itself;
+// the caller says which endpoint it was (error_wrap).
+MUST_CHECK int endpoint_parse(const char *text, Endpoint *out, Error *err);
 void endpoint_set(Endpoint *e, const char *keyword, const char *value); // replaces or adds; "password" is registered
 const char *endpoint_get(const Endpoint *e, const char *keyword);       // NULL when absent
 void endpoint_copy(const Endpoint *from, Endpoint *to);

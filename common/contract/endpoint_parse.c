@@ -67,14 +67,13 @@ enum { KEYWORD_COUNT = sizeof KEYWORDS / sizeof *KEYWORDS };
 
 typedef struct Reader {
     const char *text; // all of it, to tell the place
-    const char *role; // "source"
     Endpoint *out;
     Error *err;
 } Reader;
 
 static int fail(const Reader *r, const char *what, const char *at)
 {
-    error_set(r->err, ERROR_USAGE, "--%s: %s at character %td", r->role, what, at - r->text + 1);
+    error_set(r->err, ERROR_USAGE, "%s at character %td", what, at - r->text + 1);
     return error_hint(r->err,
                       "give it as postgresql://user:password@host:port/database, as 'host=… port=… dbname=… user=…' or "
                       "as user:password@host:port/database");
@@ -372,7 +371,7 @@ static int parse(Reader *r)
     while (isspace((unsigned char)*p))
         p++;
     if (!*p) {
-        error_set(r->err, ERROR_USAGE, "--%s: it is empty", r->role);
+        error_set(r->err, ERROR_USAGE, "it is empty");
         return error_hint(r->err, "give it as postgresql://user:password@host:port/database");
     }
     for (int i = 0; i < 2; i++)
@@ -385,9 +384,9 @@ static int parse(Reader *r)
     return parse_address(r, p);
 }
 
-int endpoint_parse(const char *text, const char *role, Endpoint *out, Error *err)
+int endpoint_parse(const char *text, Endpoint *out, Error *err)
 {
-    Reader r = {.text = text, .role = role, .out = out, .err = err};
+    Reader r = {.text = text, .out = out, .err = err};
 
     *out = (Endpoint){0};
     if (parse(&r)) {
@@ -399,7 +398,7 @@ int endpoint_parse(const char *text, const char *role, Endpoint *out, Error *err
         const char *problem = port_problem(port, strcspn(port, ","));
         if (problem) {
             endpoint_free(out);
-            error_set(err, ERROR_USAGE, "--%s: it has %s", role, problem);
+            error_set(err, ERROR_USAGE, "it has %s", problem);
             return error_hint(err, "PostgreSQL listens on port 5432 unless its configuration says otherwise");
         }
     }

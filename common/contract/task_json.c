@@ -67,7 +67,7 @@ static int read_address(const EndpointText *t, const char *path, Endpoint *out, 
     if (strpbrk(t->address, "@/?= "))
         return error_set(err, ERROR_USAGE, "%s.address: expected host:port", path);
     auto_free char *uri = memory_printf("postgresql://%s", t->address);
-    if (endpoint_parse(uri, "address", out, err)) {
+    if (endpoint_parse(uri, out, err)) {
         error_set(err, ERROR_USAGE, "%s.address: expected host:port", path);
         return error_hint(err, "an IPv6 address stands in brackets: [2001:db8::1]:5432");
     }
@@ -126,7 +126,7 @@ static int read_endpoint_text(json_object *o, const char *path, EndpointText *t,
     if (given(t->conninfo) && (given(t->database) || given(t->user)))
         return error_set(err, ERROR_USAGE, "%s: database and user stand in conninfo when it is given", path);
     if (given(t->conninfo)) {
-        if (endpoint_parse(t->conninfo, strrchr(path, '.') + 1, out, err))
+        if (endpoint_parse(t->conninfo, out, err))
             return error_wrap(err, "%s.conninfo", path);
     } else if (read_address(t, path, out, err)) {
         return -1;

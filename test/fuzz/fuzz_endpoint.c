@@ -20,7 +20,7 @@ static void parse_text(const char *text)
     Endpoint e;
     Error err = {0};
 
-    if (endpoint_parse(text, "source", &e, &err)) {
+    if (endpoint_parse(text, &e, &err)) {
         require(err.code == ERROR_USAGE && err.message[0] && e.count == 0);
         return;
     }
@@ -46,7 +46,7 @@ static void carry_password(const char *password)
     for (const char *p = password; *p; p++)
         buffer_printf(&uri, "%%%02X", (unsigned char)*p);
     buffer_puts(&uri, "@h:5432/db");
-    require(endpoint_parse(uri.data, "source", &e, &err) == 0);
+    require(endpoint_parse(uri.data, &e, &err) == 0);
     const char *found = endpoint_get(&e, "password");
     require(*password ? found && strcmp(found, password) == 0 : !found);
     endpoint_free(&e);

@@ -10,7 +10,7 @@ static void becomes(const char *text, const char *expected)
     auto_buffer Buffer found = {0};
     Endpoint e;
     Error err = {0};
-    if (endpoint_parse(text, "source", &e, &err))
+    if (endpoint_parse(text, &e, &err))
         fail_msg("%s: %s", text, err.message);
     for (size_t i = 0; i < e.count; i++)
         buffer_printf(&found, "%s=%s;", e.keywords[i], e.values[i]);
@@ -26,7 +26,7 @@ static void refused(const char *text, const char *part)
 {
     Endpoint e;
     Error err = {0};
-    if (endpoint_parse(text, "source", &e, &err) == 0)
+    if (endpoint_parse(text, &e, &err) == 0)
         fail_msg("%s was taken", text);
     assert_int_equal(err.code, ERROR_USAGE);
     assert_int_equal(e.count, 0);
@@ -111,7 +111,7 @@ static void test_label_and_copy(void **state)
     Endpoint e, copy;
     Error err = {0};
     (void)state;
-    assert_int_equal(endpoint_parse("postgresql://u:hunter2@h:5432/db", "sink", &e, &err), 0);
+    assert_int_equal(endpoint_parse("postgresql://u:hunter2@h:5432/db", &e, &err), 0);
     auto_free char *label = endpoint_label(&e);
     assert_string_equal(label, "u@h:5432/db");
     endpoint_copy(&e, &copy);
