@@ -52,7 +52,7 @@ bench: ## Measure against pg_dump and a native subscription; writes docs/BENCHMA
 	/usr/bin/python3 test/bench/bench.py
 
 pytest: all ## The engine against real servers
-	/usr/bin/python3 -m pytest -q test/engine
+	/usr/bin/python3 -m pytest -q -n 4 test/engine
 
 # Dependencies go one way: common knows no engine and no libpq, the engine no Kubernetes and no curl.
 check-arrows:

@@ -31,6 +31,8 @@ struct Applier {
     Fold fold;
     bool in_transaction; // a part of a long transaction was applied and not committed
     LedgerPosition position;
+    int64_t open_transactions; // whole ones that share the sink's open transaction with a part
+    ApplyCounts uncommitted;   // of the parts; shown while they are applied, taken back if they are not committed
 
     pthread_mutex_t lock;
     pthread_cond_t wake;
@@ -50,7 +52,7 @@ static int commit(Applier *a, const Batch *b, Error *err)
     static const char COMMIT[] = "COMMIT; SELECT pg_catalog.pg_current_wal_insert_lsn(), pg_catalog.pg_current_wal_flush_lsn()";
 
     next.lsn = b->end_lsn;
-    next.transactions += b->transactions;
+    next.transactions += b->transactions + a->open_transactions;
     if (b->commit_time > 0)
         next.commit_time = b->commit_time;
     if (ledger_position_move(a->sink, a->task_id, a->owner, a->position.lsn, &next, err))
@@ -70,31 +72,56 @@ static int commit(Applier *a, const Batch *b, Error *err)
     return 0;
 }
 
+// Adds counts to what people see, or (sign -1) takes them back.
+static void show_counts(Progress *p, const ApplyCounts *counts, int sign)
+{
+    p->inserts += sign * counts->inserts;
+    p->updates += sign * counts->updates;
+    p->deletes += sign * counts->deletes;
+    p->truncates += sign * counts->truncates;
+    p->changes += sign * (counts->inserts + counts->updates + counts->deletes + counts->truncates);
+}
+
 static void report(Applier *a, const Batch *b, const ApplyCounts *counts)
 {
     Progress *p = a->ctx->progress;
     double now = clock_now();
 
     pthread_mutex_lock(&p->lock);
+    show_counts(p, counts, 1);
+    p->replays += counts->replays;
+    p->batches += b->count > 0;
     if (b->ends_at_commit) {
         p->lsn_applied = b->end_lsn;
         if (b->commit_time > 0)
             p->commit_time = b->commit_time;
+        p->transactions += b->transactions + a->open_transactions;
     }
-    p->transactions += b->transactions;
-    p->changes += (int64_t)b->count;
-    p->inserts += counts->inserts;
-    p->updates += counts->updates;
-    p->deletes += counts->deletes;
-    p->truncates += counts->truncates;
-    p->replays += counts->replays;
-    p->batches += b->count > 0;
     pthread_mutex_unlock(&p->lock);
-    for (size_t i = 0; b->ends_at_commit && i < b->commit_count; i++)
+    if (!b->ends_at_commit) {
+        a->uncommitted.inserts += counts->inserts;
+        a->uncommitted.updates += counts->updates;
+        a->uncommitted.deletes += counts->deletes;
+        a->uncommitted.truncates += counts->truncates;
+        a->open_transactions += b->transactions;
+        return;
+    }
+    a->uncommitted = (ApplyCounts){0};
+    a->open_transactions = 0;
+    for (size_t i = 0; i < b->commit_count; i++)
         progress_lag(p, now - b->commit_times[i]);
 }
 
-static int apply_one(Applier *a, const Batch *b, Error *err)
+static void take_back_uncommitted(Applier *a)
+{
+    Progress *p = a->ctx->progress;
+
+    pthread_mutex_lock(&p->lock);
+    show_counts(p, &a->uncommitted, -1);
+    pthread_mutex_unlock(&p->lock);
+}
+
+static int apply_run(Applier *a, const Batch *b, Error *err)
 {
     ApplyCounts counts = {0};
 
@@ -112,6 +139,25 @@ static int apply_one(Applier *a, const Batch *b, Error *err)
         return -1;
     report(a, b, &counts);
     return 0;
+}
+
+// A full batch mostly ends within a transaction. What is complete before it is committed by itself: else a long backlog
+// would become one transaction of the sink, which a failure undoes as a whole.
+static int apply_one(Applier *a, const Batch *b, Error *err)
+{
+    if (b->ends_at_commit || b->transactions == 0)
+        return apply_run(a, b, err);
+
+    Batch complete = *b, rest = *b;
+    complete.count = b->committed;
+    complete.ends_at_commit = true;
+    rest.changes += b->committed;
+    rest.count -= b->committed;
+    rest.transactions = 0;
+    rest.commit_count = 0;
+    if (apply_run(a, &complete, err))
+        return -1;
+    return rest.count ? apply_run(a, &rest, err) : 0;
 }
 
 // ---- thread ------------------------------------------------------------------------------------------------------
@@ -258,6 +304,7 @@ void applier_stop(Applier *a)
         pthread_cond_signal(&a->wake);
         pthread_mutex_unlock(&a->lock);
         pthread_join(a->thread, NULL);
+        take_back_uncommitted(a);
     }
     if (a->sink)
         PQfinish(a->sink);

@@ -25,6 +25,6 @@ SELECT NULL::text, 'updates and deletes cannot be followed on tables without a r
        CASE WHEN m.has_key THEN pg_catalog.format('ALTER TABLE %s REPLICA IDENTITY DEFAULT;', m.name)
             WHEN m.candidate IS NOT NULL THEN pg_catalog.format('ALTER TABLE %s REPLICA IDENTITY USING INDEX %I;', m.name, m.candidate)
             WHEN m.deferrable THEN pg_catalog.format('ALTER TABLE %s REPLICA IDENTITY FULL;', m.name)
-            ELSE pg_catalog.format('ALTER TABLE %1$s ADD PRIMARY KEY (…); or, slower to apply: ALTER TABLE %1$s REPLICA IDENTITY FULL;', m.name) END
+            ELSE pg_catalog.format('ALTER TABLE %1$s ADD PRIMARY KEY (columns); or, slower to apply: ALTER TABLE %1$s REPLICA IDENTITY FULL;', m.name) END
   FROM more m
  ORDER BY m.name;

@@ -266,6 +266,8 @@ def test_schema_of_the_source_changes_in_the_stream(pair, change, word):
     pair.source.execute(insert)
     result = refused(pair, 78, ["t", word])
     assert "public" in result.output and "column" in result.output.lower(), str(result)
+    # What committed before the change is applied: it would not fit the changed sink any more.
+    assert pair.sink.value("SELECT count(*) FROM t WHERE v = 'before'") == 9, str(result)
     # What to do: the same change on the sink, then the same command.
     pair.sink.execute(alter)
     pair.migrate()
