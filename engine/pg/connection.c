@@ -139,7 +139,9 @@ static void sqlstate_of_refusal(char *text, char state[6])
 // passwords or an option is for a person to mend; anything else is the way to the server.
 static bool is_configuration(const char *text)
 {
-    static const char *const WAYS[] = {"could not translate host name", "Connection refused", "timeout expired"};
+    // The last three: a server that ended while it greeted us, which says nothing about certificates.
+    static const char *const WAYS[] = {"could not translate host name", "Connection refused", "timeout expired",
+                                       "SSL SYSCALL error", "closed unexpectedly", "closed the connection unexpectedly"};
     static const char *const CONFIGURATION[] = {"SSL", "certificate", "password", "invalid ", "GSSAPI", "sslmode", "service"};
 
     for (size_t i = 0; i < sizeof WAYS / sizeof *WAYS; i++)
