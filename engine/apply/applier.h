@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The thread that applies batches in the sink. A batch that ends at a commit is one transaction together with the new
-// position; a part of a long transaction stays open until its end comes.
+// The thread that applies batches in the sink. What a batch holds up to its last commit is one transaction together with
+// the new position; a part of a long transaction stays open until its end comes.
 #pragma once
 
 #include "engine/apply/batch.h"

@@ -178,7 +178,7 @@ static void give(Reader *r)
 
     b->ends_at_commit = at_boundary(r);
     r->part_given = !b->ends_at_commit;
-    if (b->ends_at_commit && b->end_lsn > r->given)
+    if (b->end_lsn > r->given)
         r->given = b->end_lsn;
     applier_give(r->applier, b);
     r->filling = b == &r->batches[0] ? &r->batches[1] : &r->batches[0];

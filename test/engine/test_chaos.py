@@ -330,3 +330,17 @@ def test_sink_crash_after_a_reconnection_loses_nothing(make_server, make_pair):
         pair.sink.server.start()
         pair.settle(engine)
         pair.assert_equal()
+
+
+def test_backlog_is_committed_as_it_is_worked_off(pair):
+    """Batches that end within a transaction, one after the other: what is complete must not wait for the end of all."""
+    pair.source.execute("CREATE TABLE t (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, v text)")
+    pair.migrate()
+    for _ in range(40):
+        pair.source.execute("INSERT INTO t (v) SELECT repeat('v', 1000) FROM generate_series(1, 2000) i")
+    engine = pair.start("cdc", "--until", "caught-up")
+    positions = set()
+    eventually(lambda: positions.add(pair.sink.value("SELECT lsn::text FROM kubeferry.progress")) or not engine.running(), 90, "the end", 0.005)
+    assert engine.wait().code == 0
+    assert len(positions) > 6
+    pair.assert_equal()
