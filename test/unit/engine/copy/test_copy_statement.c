@@ -40,22 +40,6 @@ static void test_whole_tables_and_ranges(void **state)
     copy_table_free(&table);
 }
 
-static void test_padded_characters_travel_without_blanks(void **state)
-{
-    Column source[] = {column("id", "int4"), column("c", "bpchar"), column("unbounded", "bpchar")};
-    ColumnList from = {source, 3};
-    Error err = {0};
-    CopyTable table;
-    (void)state;
-    source[1].type = "character(84)";
-    assert_int_equal(copy_table_match("s", "t", &from, &from, true, &table, &err), 0);
-    expect(&table, &(Chunk){.whole = true, .end_block = -1},
-           "COPY (SELECT \"id\", \"c\"::pg_catalog.text, \"unbounded\" FROM ONLY \"s\".\"t\") TO STDOUT WITH (FORMAT "
-           "binary)",
-           "COPY \"s\".\"t\" (\"id\", \"c\", \"unbounded\") FROM STDIN WITH (FORMAT binary)");
-    copy_table_free(&table);
-}
-
 static void test_text_where_binary_is_not_the_same(void **state)
 {
     Column source[] = {column("id", "int4"), column("v", "text")};
@@ -115,7 +99,6 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_whole_tables_and_ranges),
-        cmocka_unit_test(test_padded_characters_travel_without_blanks),
         cmocka_unit_test(test_text_where_binary_is_not_the_same),
         cmocka_unit_test(test_no_columns_and_generated_ones),
         cmocka_unit_test(test_a_column_that_the_sink_lacks),
