@@ -69,10 +69,13 @@ int error_wrap(Error *err, const char *fmt, ...)
     size_t context = used < 0 ? 0 : (size_t)used;
     if (context > room)
         context = room;
-    if (context == 0)
+    if (context == 0) {
         memcpy(err->message, root, sizeof root);
-    else
-        snprintf(err->message + context, sizeof err->message - context, ": %s", root);
+        return -1;
+    }
+    memcpy(err->message + context, ": ", 2);
+    memcpy(err->message + context + 2, root, root_len);
+    err->message[context + 2 + root_len] = '\0';
     return -1;
 }
 
