@@ -37,22 +37,42 @@ static HttpServer *start(void)
     return server;
 }
 
-// Sends the text, reads to the end of the connection.
-static void ask(const HttpServer *server, const char *request)
+static int connected(const HttpServer *server)
 {
     struct sockaddr_in to = {.sin_family = AF_INET,
                              .sin_port = htons((uint16_t)http_server_port(server)),
                              .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     int fd = socket(AF_INET, SOCK_STREAM, 0);
     const struct timeval limit = {.tv_sec = 5};
-    size_t len = 0;
 
     setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
     assert_int_equal(connect(fd, (struct sockaddr *)&to, sizeof to), 0);
+    return fd;
+}
+
+static bool complete(size_t body_len)
+{
+    const char *body = strstr(answer, "\r\n\r\n");
+    return body && strlen(body + 4) >= body_len;
+}
+
+// Sends the text, reads a body of that length, or to the end of the connection.
+static void ask_on(int fd, const char *request, size_t body_len)
+{
+    size_t len = 0;
+
     assert_int_equal(write(fd, request, strlen(request)), strlen(request));
-    for (ssize_t n = 1; n > 0 && len + 1 < sizeof answer; len += n > 0 ? (size_t)n : 0)
+    answer[0] = '\0';
+    for (ssize_t n = 1; n > 0 && len + 1 < sizeof answer && !complete(body_len); answer[len] = '\0') {
         n = read(fd, answer + len, sizeof answer - 1 - len);
-    answer[len] = '\0';
+        len += n > 0 ? (size_t)n : 0;
+    }
+}
+
+static void ask(const HttpServer *server, const char *request)
+{
+    int fd = connected(server);
+    ask_on(fd, request, SIZE_MAX);
     close(fd);
 }
 
@@ -79,11 +99,14 @@ static void test_large_body_and_kept_connection(void **state)
 {
     HttpServer *server = start();
     (void)state;
-    ask(server, "GET /large HTTP/1.1\r\nHost: x\r\n\r\nGET /short HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+    int fd = connected(server);
+    ask_on(fd, "GET /large HTTP/1.1\r\nHost: x\r\n\r\n", LARGE);
     assert_non_null(strstr(answer, "content-length: 300000\r\n"));
-    const char *body = strstr(answer, "\r\n\r\n") + 4;
-    assert_int_equal(strspn(body, "x"), LARGE);
-    assert_non_null(strstr(body + LARGE, "body"));
+    assert_int_equal(strspn(strstr(answer, "\r\n\r\n") + 4, "x"), LARGE);
+    // Only now: libwebsockets 4.3 does not take a second request while it answers the first.
+    ask_on(fd, "GET /short HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", SIZE_MAX);
+    assert_non_null(strstr(answer, "\r\n\r\nbody"));
+    close(fd);
     http_server_stop(server);
 }
 
