@@ -31,7 +31,7 @@ static inline int64_t clock_postgres_us(void) // microseconds since 2000-01-01 U
 
 static inline double clock_from_postgres_us(int64_t us) // seconds since 1970-01-01 UTC
 {
-    return (double)us / 1e6 + CLOCK_POSTGRES_EPOCH;
+    return (double)us / 1e6 + (double)CLOCK_POSTGRES_EPOCH;
 }
 
 enum { CLOCK_TEXT_SIZE = 32 };
