@@ -329,6 +329,7 @@ const Check CHECKS[] = {
      .side = CHECK_SINK,
      .severity = CHECK_FAIL,
      .ask = ASK_FOR_DATA | ASK_TABLES,
+     .after = "same_database", // its remedy would empty the source
      .function = check_sink_empty,
      .title = "Tables on the sink hold no rows of somebody else",
      .meaning = "Rows that we did not put there are never overwritten or mixed with.",
