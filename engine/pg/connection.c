@@ -65,6 +65,22 @@ static void trim(char *text)
         text[--len] = '\0';
 }
 
+// libpq reports each address on a line and asks below it whether the server runs there, which our hint answers.
+static void one_line(const char *text, char *out, size_t size)
+{
+    static const char QUESTION[] = "\tIs the server running";
+    size_t used = 0;
+
+    out[0] = '\0';
+    for (size_t len; *text; text += len + (text[len] == '\n')) {
+        len = strcspn(text, "\n");
+        if (len == 0 || strncmp(text, QUESTION, sizeof QUESTION - 1) == 0)
+            continue;
+        int more = snprintf(out + used, size - used, "%s%.*s", used ? "; " : "", (int)len, text);
+        used = more < 0 || (size_t)more >= size - used ? size - 1 : used + (size_t)more;
+    }
+}
+
 int pg_error(PGconn *conn, const PGresult *res, Error *err, const char *fmt, ...)
 {
     char what[512], detail[900];
@@ -155,11 +171,12 @@ static bool is_configuration(const char *text)
 
 static int refused(PGconn *conn, const PgTarget *target, const char *label, Error *err)
 {
-    char text[900], state[6] = "";
+    char lines[900], text[900], state[6] = "";
 
-    snprintf(text, sizeof text, "%s", PQerrorMessage(conn));
-    sqlstate_of_refusal(text, state);
-    trim(text);
+    snprintf(lines, sizeof lines, "%s", PQerrorMessage(conn));
+    sqlstate_of_refusal(lines, state);
+    trim(lines);
+    one_line(lines, text, sizeof text);
     ErrorCode code = ERROR_UNREACHABLE;
     if (state[0])
         code = strcmp(state, "42501") == 0 ? ERROR_CREDENTIALS : pg_error_code(state);
@@ -174,6 +191,8 @@ static int refused(PGconn *conn, const PgTarget *target, const char *label, Erro
     else if (strstr(text, "SSL") || strstr(text, "certificate"))
         error_hint(err, "check sslmode, sslrootcert, sslcert and sslkey of the %s against what the server offers",
                    target->role);
+    else if (strstr(text, "no password supplied"))
+        error_hint(err, "give the password in the connection string, in a file that PGPASSFILE names or in PGPASSWORD");
     else
         hint_for_sqlstate(state, err);
     return -1;
