@@ -67,8 +67,8 @@ static void print_check_table(const Printer *printer, const Progress *p)
         if (all || p->checks[i].verdict != CHECK_PASS)
             print_check(printer, &p->checks[i]);
     }
-    fprintf(printer->out, "%zu checks: %zu passed, %zu warnings, %zu failed\n", p->check_count, counts[CHECK_PASS],
-            counts[CHECK_WARN], counts[CHECK_FAIL]);
+    fprintf(printer->out, "%zu checks: %zu passed, %zu warning%s, %zu failed\n", p->check_count, counts[CHECK_PASS],
+            counts[CHECK_WARN], counts[CHECK_WARN] == 1 ? "" : "s", counts[CHECK_FAIL]);
 }
 
 void view_print_checks(Progress *progress, LogFormat format, FILE *out)
