@@ -146,13 +146,15 @@ static int take_environment(const Parser *p)
 {
     for (size_t i = 0; i < p->table->spec_count; i++) {
         const OptionSpec *spec = &p->table->specs[i];
-        const char *text = spec->env ? getenv(spec->env) : NULL;
+        char *text = spec->env ? getenv(spec->env) : NULL;
         if (!text || !*text || !applies(spec, *p->verb))
             continue;
         if (p->values[i].origin == OPTION_UNSET && take_value(p, i, text, OPTION_FROM_ENVIRONMENT))
             return -1;
-        if (spec->secret)
-            unsetenv(spec->env); // child processes need not know it
+        if (spec->secret) {
+            memset(text, '*', strlen(text)); // /proc/PID/environ shows the environment as it is now
+            unsetenv(spec->env);             // child processes need not know it
+        }
     }
     return 0;
 }
