@@ -19,6 +19,7 @@ enum {
     IDLE_MS = 200,
     GROUP_MAX = 50, // small relations copied in one transaction of the sink
     GROUP_SECONDS = 1,
+    LOCKS_MAX = 200, // tables that a transaction of the source may have read, and so keeps locked
     PARALLEL_BUILD_SINCE = 110000,
     GENERIC_PLAN_SINCE = 120000
 };
@@ -30,6 +31,7 @@ struct CopyWorker {
     pthread_t thread;
     PGconn *source, *sink;
     bool in_snapshot; // the source's transaction is open
+    int locked;       // tables that it has read
     int32_t table_id; // whose columns `table` describes; 0: none
     CopyTable table;
     Relay relay;
@@ -107,6 +109,7 @@ static int enter_snapshot(CopyWorker *w, bool *lost, Error *err)
         return error_wrap(err, "importing the snapshot on the source");
     }
     w->in_snapshot = true;
+    w->locked = 0;
     return 0;
 }
 
@@ -142,6 +145,7 @@ static int load_table(CopyWorker *w, const LedgerRelation *relation, Error *err)
     if (rc)
         return -1;
     w->table_id = relation->id;
+    w->locked++;
     return 0;
 }
 
@@ -315,6 +319,8 @@ static int work_on(CopyWorker *w, bool *lost, Error *err)
         case JOB_COPY:
             rc = copy_step(w, &found, lost, &tries, err);
             may_copy = found;
+            if (w->locked >= LOCKS_MAX) // the source's lock table is small, and pg_dump fills it, too
+                leave_snapshot(w);
             break;
         case JOB_BUILD:
             rc = build_step(w, work, &tries, err);
