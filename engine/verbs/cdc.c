@@ -69,6 +69,10 @@ int verb_cdc(Context *ctx, Ledger *ledger, Error *err)
     }
     if (sync_sequences(ctx, ledger, err))
         return -1;
+    pthread_mutex_lock(&p->lock);
+    p->lag_bytes = 0; // what the source has written since is not part of the goal
+    p->lag_seconds = 0;
+    pthread_mutex_unlock(&p->lock);
     progress_phase(p, "caught up");
     log_info("cdc", "caught up: everything committed on the source before %s is in the sink", lsn_format(goal).text);
     progress_step_end(p, STEP_CDC, PROGRESS_DONE);

@@ -104,6 +104,7 @@ static void test_refusals_show_nothing(void **state)
     refused("postgresql://u:hunter2@[::1/db", "a bracket that is not closed");
     refused("postgresql://u:hunter2@h/db?sslmod=require", "a parameter that libpq does not know");
     refused("postgresql://u:hunter2@h/db/more", "percent-encoded");
+    refused("mysql://u:hunter2@h/db", "its scheme is mysql://");
 }
 
 static void test_label_and_copy(void **state)
