@@ -65,11 +65,11 @@ def password_file(servers):
     return {**os.environ, "PGPASSFILE": path}
 
 
-def dump_and_restore(source, sink):
-    """Seconds of pg_dump | pg_restore, uncompressed so that the pipe does not wait for zlib."""
+def dump_and_restore(source, sink, options=()):
+    """Seconds of pg_dump | pg_restore in the archive format that a pipe allows."""
     environment = password_file([source.server, sink.server])
     began = time.monotonic()
-    with subprocess.Popen([client("pg_dump"), "-Fc", "-Z0", "-d", source.conninfo(password=None)], env=environment,
+    with subprocess.Popen([client("pg_dump"), "-Fc", *options, "-d", source.conninfo(password=None)], env=environment,
                           stdout=subprocess.PIPE) as dump:
         subprocess.run([client("pg_restore"), "-d", sink.conninfo(password=None)], env=environment, stdin=dump.stdout, check=True)
     if dump.returncode:
@@ -104,7 +104,7 @@ def measure_copy(source_server, sink_server, options):
     say(f"copy: filling pgbench scale {options.scale}")
     pgbench_initialize(source, options.scale)
     size = source.value("SELECT pg_database_size(current_database())")
-    times = {KUBEFERRY: [], "pg_dump | pg_restore": [], f"pg_dump -Fd -j{options.jobs}, pg_restore -j{options.jobs}": []}
+    times = {KUBEFERRY: [], "pg_dump | pg_restore": [], "pg_dump -Z0 | pg_restore": [], f"pg_dump -Fd -j{options.jobs}, pg_restore -j{options.jobs}": []}
     peaks = []
 
     def engine(sink):
@@ -112,7 +112,7 @@ def measure_copy(source_server, sink_server, options):
         peaks.append(peak)
         return seconds
 
-    contestants = [engine, lambda sink: dump_and_restore(source, sink),
+    contestants = [engine, lambda sink: dump_and_restore(source, sink), lambda sink: dump_and_restore(source, sink, ["-Z0"]),
                    lambda sink: dump_and_restore_directory(source, sink, options.jobs)]
     for turn in range(options.repeat):
         for name, contestant in zip(times, contestants):

@@ -94,8 +94,8 @@ def write(path, version, settings, command, comparisons, memory):
              f"- run as `{command}`; the contestants take turns on the same servers (A B A B)", ""]
     if comparisons:
         lines += ["## Speed", "", *comparison_table(comparisons), "",
-                  "The ratio is the median over the pairs of a run. pg_dump and pg_restore are of the servers' own version, the dump is not",
-                  "compressed. The engine's time is the whole process: precheck, structure, rows, indexes, constraints, ANALYZE.",
+                  "The ratio is the median over the pairs of a run. pg_dump and pg_restore are of the servers' own version;",
+                  "the pipe is measured with pg_dump's default compression and without (-Z0). The engine's time is the whole process: precheck, structure, rows, indexes, constraints, ANALYZE.",
                   "A backlog is applied when the row that the source committed last is visible on the sink; the time starts before the",
                   "engine's process does, or with ALTER SUBSCRIPTION … ENABLE.", ""]
     if memory:
