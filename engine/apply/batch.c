@@ -10,7 +10,8 @@
 void batch_reset(Batch *b)
 {
     arena_reset(&b->arena);
-    b->count = b->committed = b->commit_count = 0;
+    b->count = b->committed = b->commit_count = b->target_count = 0;
+    b->generation++;
     b->ends_at_commit = false;
     b->end_lsn = 0;
     b->commit_time = 0;
@@ -28,7 +29,7 @@ void batch_free(Batch *b)
 
 bool batch_is_full(const Batch *b)
 {
-    return b->arena.used >= BATCH_BYTES || b->count >= BATCH_CHANGES;
+    return b->arena.used >= BATCH_BYTES || b->count >= BATCH_CHANGES || b->target_count >= BATCH_TARGETS;
 }
 
 void batch_cut(Batch *b)
@@ -51,6 +52,15 @@ void batch_commit(Batch *b, uint64_t end_lsn, double commit_time)
         b->opened = clock_monotonic();
 }
 
+static void count_target(Batch *b, Target *t)
+{
+    if (t->seen_by == b && t->seen_generation == b->generation)
+        return;
+    t->seen_by = b;
+    t->seen_generation = b->generation;
+    b->target_count++;
+}
+
 static Change *add(Batch *b, ChangeOp op, Target *t, uint64_t commit_lsn)
 {
     if (b->count == b->capacity) {
@@ -61,6 +71,8 @@ static Change *add(Batch *b, ChangeOp op, Target *t, uint64_t commit_lsn)
         b->opened = clock_monotonic();
     Change *c = &b->changes[b->count++];
     *c = (Change){.op = op, .target = t, .commit_lsn = commit_lsn, .complete = true};
+    if (t)
+        count_target(b, t);
     return c;
 }
 
@@ -135,6 +147,8 @@ int batch_add(Batch *b, Target *t, const PgoutputMessage *m, uint64_t commit_lsn
 void batch_add_truncate(Batch *b, Target **targets, uint32_t count, bool restart_identity, uint64_t commit_lsn)
 {
     Change *c = add(b, CHANGE_TRUNCATE, NULL, commit_lsn);
+    for (uint32_t i = 0; i < count; i++)
+        count_target(b, targets[i]);
     c->truncated = targets;
     c->truncated_count = count;
     c->restart_identity = restart_identity;

@@ -4,7 +4,9 @@
 
 #include "engine/apply/target.h"
 
-enum { BATCH_BYTES = 6 * 1024 * 1024, BATCH_CHANGES = 40000 };
+// Tables: a transaction of the sink locks each table that it changes, with its indexes, and the lock table of a server with
+// default settings has room for a few thousand.
+enum { BATCH_BYTES = 6 * 1024 * 1024, BATCH_CHANGES = 40000, BATCH_TARGETS = 250 };
 
 typedef enum ChangeOp { CHANGE_INSERT = 'I', CHANGE_UPDATE = 'U', CHANGE_DELETE = 'D', CHANGE_TRUNCATE = 'T' } ChangeOp;
 
@@ -26,6 +28,8 @@ typedef struct Batch {
     Change *changes;
     size_t count, capacity;
     size_t committed;       // changes up to the last commit in it
+    size_t target_count;    // distinct ones
+    uint32_t generation;    // of its content, for Target.seen_generation
     Arena arena;
     bool ends_at_commit;    // false: a part of a transaction whose rest comes in the next batch
     uint64_t end_lsn;       // position after the last commit in it; 0 when none

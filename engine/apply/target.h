@@ -30,6 +30,8 @@ typedef struct Target {
     uint64_t snapshot_lsn; // changes committed before it are in the copy already
     uint32_t number;       // distinct for each Target of a stream
     struct StatementSet *statements; // prepared in the sink; owned by statement.c
+    const void *seen_by;             // the batch that counted it last, and which content of it; batch.c
+    uint32_t seen_generation;
 } Target;
 
 typedef struct TargetMap TargetMap;

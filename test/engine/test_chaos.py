@@ -7,6 +7,7 @@ KUBEFERRY_CHAOS_SECONDS and KUBEFERRY_CHAOS_SEED make a run longer, or choose it
 import contextlib
 import os
 import random
+import re
 import signal
 import threading
 import time
@@ -258,8 +259,10 @@ class Chaos:
             time.sleep(self.random.random() * 2)
             verify.kill()
             return
-        result = verify.wait(120)
-        assert result.code in MAY_PASS, str(result)
+        result = verify.wait(180)
+        # A table that is truncated while verify looks shows no rows to it, and verify says so.
+        named = set(re.findall(r'WARN verify - "public"\."(\w+)"', result.output))
+        assert result.code in MAY_PASS or (result.code == 1 and named <= {"wiped", "wiped_child"}), str(result)
         self.counts["verified"] = self.counts.get("verified", 0) + (result.code == 0)
 
     def go_on(self, seconds):
