@@ -365,6 +365,9 @@ int target_note_columns(const Context *ctx, Ledger *ledger, Error *err)
         return 0;
     if (context_connect_source(ctx, PG_ORDINARY, &source, err))
         return -1;
+    // The ledger was filled a moment ago: without statistics each batch would go through all of it for each of its rows.
+    if (PQntuples(res) > NOTE_BATCH && pg_exec(ledger->conn, "ANALYZE kubeferry.relation", err))
+        return error_wrap(err, "analyzing the ledger");
     for (int first = 0; first < PQntuples(res); first += NOTE_BATCH) {
         auto_buffer Buffer oids = {0};
         array_begin(&oids);
