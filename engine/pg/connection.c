@@ -27,6 +27,7 @@ static const struct {
     {"55P03", ERROR_TRANSIENT},   // lock not available
     {"55006", ERROR_TRANSIENT},   // object in use
     {"58030", ERROR_TRANSIENT},   // I/O error
+    {"25006", ERROR_TRANSIENT},   // read-only: a standby, a failover under way, or a service whose disk is full
     {"08P01", ERROR_SQL},         // protocol violation: a fault of ours, the same again next time
     {"57P", ERROR_TRANSIENT},     // shutdown, crash recovery, starting up
     {"08", ERROR_TRANSIENT},      // connection
@@ -48,6 +49,9 @@ static void hint_for_sqlstate(const char *sqlstate, Error *err)
 {
     if (strcmp(sqlstate, "53100") == 0)
         error_hint(err, "free space on the server's disk or enlarge it, then start again: finished work is kept");
+    else if (strcmp(sqlstate, "25006") == 0)
+        error_hint(err, "the server takes no writes: end what made it read-only, or connect to the primary "
+                        "(target_session_attrs=read-write)");
     else if (strcmp(sqlstate, "42501") == 0)
         error_hint(err, "grant the right to the role that kubeferry connects as, then start again");
     else if (strcmp(sqlstate, "53300") == 0)

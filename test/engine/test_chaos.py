@@ -18,7 +18,7 @@ import pytest
 from comparison import assert_same_definitions
 from servers import eventually
 
-SECONDS = float(os.environ.get("KUBEFERRY_CHAOS_SECONDS", "30"))
+SECONDS = float(os.environ.get("KUBEFERRY_CHAOS_SECONDS", "15"))
 SEED = int(os.environ.get("KUBEFERRY_CHAOS_SEED", random.SystemRandom().randrange(10**6)))
 # fsync on and a lazy WAL writer: a crash of the sink loses the engine's asynchronous commits.
 DURABLE = {"fsync": "on", "synchronous_commit": "on", "wal_writer_delay": "2s"}
@@ -366,3 +366,24 @@ def test_table_whose_changes_are_no_longer_sent(pair, way):
         pair.settle(engine)
         pair.assert_equal()
     pair.migrate()
+
+
+def test_sink_that_is_a_standby_for_a_while(make_server, make_pair):
+    """As in a failover: every write is refused, and then not any more."""
+    pair = make_pair(sink=make_server(settings={"hot_standby": "on"}))
+    pair.source.execute("CREATE TABLE t (id int PRIMARY KEY, v text)")
+    with pair.following() as engine:
+        pair.sink.close()
+        server = pair.sink.server
+        server.stop()
+        signal_file = os.path.join(server.data, "standby.signal")
+        with open(signal_file, "w", encoding="ascii"):
+            pass
+        server.start()
+        pair.source.execute("INSERT INTO t VALUES (1, 'v')")
+        time.sleep(4)
+        assert engine.running(), engine.output()
+        assert pair.sink.value("SELECT pg_is_in_recovery()")
+        pair.sink.execute("SELECT pg_promote()")
+        pair.settle(engine)
+        pair.assert_equal()
