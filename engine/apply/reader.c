@@ -12,7 +12,7 @@
 #include <poll.h>
 #include <string.h>
 
-enum { GATHER_MS = 40, FEEDBACK_MS = 500, IDLE_STORE_MS = 5000, ASK_MS = 100, TICK_MS = 200, READ_RUN = 256, GROWTH_S = 60, GROWTH_FIRST_S = 5 };
+enum { GATHER_MS = 40, FEEDBACK_MS = 500, IDLE_STORE_MS = 5000, ASK_MS = 100, TICK_MS = 200, READ_RUN = 256, HOT_MESSAGES = 64, HOT_PAUSE_MS = 1, GROWTH_S = 60, GROWTH_FIRST_S = 5 };
 
 typedef struct Reader {
     const Context *ctx;
@@ -29,6 +29,7 @@ typedef struct Reader {
     bool in_transaction;  // between Begin and Commit
     bool begun;           // a Begin was read and nothing of it yet: still a boundary
     bool skipping;        // the transaction is applied already
+    int read_since_wait;  // messages
     bool part_given;      // a part of the transaction is with the applier: its end must follow
     Error schema_error;   // the source's schema has changed: nothing more is read; set when its code is not ERROR_NONE
     uint64_t commit_lsn;  // of the transaction
@@ -250,6 +251,7 @@ static int read_some(Reader *r, bool *empty, Error *err)
         PQfreemem(e.buffer);
         if (rc)
             return -1;
+        r->read_since_wait++;
         if (batch_is_full(r->filling) && batch_is_empty(r->filling))
             batch_reset(r->filling); // full of what is not for the sink
         if (e.kind == REPLICATION_NOTHING) {
@@ -277,14 +279,18 @@ static int send_feedback_if_due(Reader *r, Error *err)
 
 static void wait_for_something(Reader *r)
 {
-    bool reading = may_read(r);
+    // The source sends each change by itself. While many come, waking up for every one costs both sides more than the
+    // change: they are left to gather for a moment.
+    bool hot = r->read_since_wait > HOT_MESSAGES;
+    bool reading = may_read(r) && !hot;
     struct pollfd p[] = {
         {.fd = reading ? PQsocket(r->stream.conn) : -1, .events = POLLIN},
         {.fd = applier_fd(r->applier), .events = POLLIN},
         {.fd = stop_fd(), .events = POLLIN},
     };
     bool waits = r->goal->until_lsn || r->barrier.now.state != BARRIER_NONE;
-    poll(p, 3, waits ? ASK_MS / 2 : TICK_MS);
+    poll(p, 3, hot && may_read(r) ? HOT_PAUSE_MS : waits ? ASK_MS / 2 : TICK_MS);
+    r->read_since_wait = 0;
     if (p[1].revents)
         applier_clear_fd(r->applier);
 }

@@ -62,7 +62,7 @@ def measure(source, sink, options):
 def main(words):
     options = options_of(words)
     binaries = debian_bin() if options.server == "debian" else embedded_bin(int(options.server))
-    with Server(binaries, settings=SETTINGS) as source, Server(binaries, settings=SETTINGS) as sink:
+    with Server(binaries, settings=SETTINGS, tls=False) as source, Server(binaries, settings=SETTINGS, tls=False) as sink:
         version = source.version
         comparisons, memory = measure(source, sink, options)
     command = shlex.join(["make bench"] if not words else ["test/bench/bench.py", *words]).replace("'make bench'", "make bench")
