@@ -18,7 +18,7 @@ import pytest
 from comparison import assert_same_definitions
 from servers import eventually
 
-SECONDS = float(os.environ.get("KUBEFERRY_CHAOS_SECONDS", "15"))
+SECONDS = float(os.environ.get("KUBEFERRY_CHAOS_SECONDS", "12"))
 SEED = int(os.environ.get("KUBEFERRY_CHAOS_SEED", random.SystemRandom().randrange(10**6)))
 # fsync on and a lazy WAL writer: a crash of the sink loses the engine's asynchronous commits.
 DURABLE = {"fsync": "on", "synchronous_commit": "on", "wal_writer_delay": "2s"}
