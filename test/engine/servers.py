@@ -7,6 +7,7 @@ This module knows nothing of kubeferry.
 
 import atexit
 import contextlib
+import fcntl
 import glob
 import itertools
 import os
@@ -74,21 +75,23 @@ def client(name):
     return os.path.join(debian_bin(), name)
 
 
-_handed_out = set()
+_locks = []  # the lock files of the ports handed out, held until this process ends
 
 
 def free_port():
-    ports = list(range(FIRST_PORT, LAST_PORT))
-    random.SystemRandom().shuffle(ports)
-    for port in ports:
-        if port in _handed_out:
-            continue
-        with socket.socket() as probe:
-            try:
+    """A loopback port that nobody listens on, and that no other test process is about to take: each is locked by a file."""
+    directory = os.path.join(tempfile.gettempdir(), f"kubeferry-ports-{os.getuid()}")
+    os.makedirs(directory, exist_ok=True)
+    for port in random.SystemRandom().sample(range(FIRST_PORT, LAST_PORT), LAST_PORT - FIRST_PORT):
+        lock = open(os.path.join(directory, str(port)), "w", encoding="ascii")
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            with socket.socket() as probe:
                 probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-        _handed_out.add(port)
+        except OSError:
+            lock.close()
+            continue
+        _locks.append(lock)
         return port
     raise RuntimeError("no free port")
 
