@@ -3,24 +3,34 @@
 BUILD ?= build
 CC ?= cc
 VERSION := 0.1.0
-PACKAGES := libpq json-c libwebsockets openssl
+# What each executable links; the unit tests link all of it.
+ENGINE_PACKAGES := libpq json-c libwebsockets openssl
+CONTROLLER_PACKAGES := libcurl json-c libwebsockets openssl yaml-0.1
+PACKAGES := $(sort $(ENGINE_PACKAGES) $(CONTROLLER_PACKAGES))
 CFLAGS ?= -O2 -g
 # An enumeration constant fits a double: what clang 19 says about their sums is no news.
 WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wformat=2 -Wvla -Wstrict-prototypes -Wmissing-prototypes -Wundef -Wno-enum-float-conversion -Werror
 ALL_CFLAGS = -std=gnu17 $(WARNINGS) -D_GNU_SOURCE -DKUBEFERRY_VERSION='"$(VERSION)"' -I. -I$(BUILD)/gen $(CFLAGS) $(shell pkg-config --cflags $(PACKAGES)) -pthread
 ALL_LDFLAGS = $(LDFLAGS) -pthread
 LIBS = $(shell pkg-config --libs $(PACKAGES)) -lm
+ENGINE_LIBS = $(shell pkg-config --libs $(ENGINE_PACKAGES)) -lm
+CONTROLLER_LIBS = $(shell pkg-config --libs $(CONTROLLER_PACKAGES)) -lm
 
 COMMON_SOURCES := $(wildcard common/base/*.c common/contract/*.c)
+K8S_SOURCES := $(wildcard common/k8s/*.c)
 ENGINE_SOURCES := $(wildcard engine/*.c engine/*/*.c)
+CONTROLLER_SOURCES := $(wildcard controller/*.c)
 SQL_FILES := $(wildcard engine/sql/*.sql)
 UNIT_SOURCES := $(wildcard test/unit/*/test_*.c test/unit/*/*/test_*.c)
 FUZZ_SOURCES := $(wildcard test/fuzz/fuzz_*.c)
 
 COMMON_OBJECTS := $(COMMON_SOURCES:%.c=$(BUILD)/obj/%.o)
+K8S_OBJECTS := $(K8S_SOURCES:%.c=$(BUILD)/obj/%.o)
 ENGINE_OBJECTS := $(ENGINE_SOURCES:%.c=$(BUILD)/obj/%.o)
+CONTROLLER_OBJECTS := $(CONTROLLER_SOURCES:%.c=$(BUILD)/obj/%.o)
 # Everything but main, for the tests.
-LIBRARY_OBJECTS := $(COMMON_OBJECTS) $(filter-out $(BUILD)/obj/engine/main.o,$(ENGINE_OBJECTS)) $(BUILD)/obj/sql.o
+LIBRARY_OBJECTS := $(COMMON_OBJECTS) $(K8S_OBJECTS) $(BUILD)/obj/sql.o \
+	$(filter-out $(BUILD)/obj/engine/main.o $(BUILD)/obj/controller/main.o,$(ENGINE_OBJECTS) $(CONTROLLER_OBJECTS))
 UNIT_BINARIES := $(UNIT_SOURCES:%.c=$(BUILD)/%)
 FUZZ_BINARIES := $(FUZZ_SOURCES:%.c=$(BUILD)/%)
 REPLAY_BINARIES := $(FUZZ_SOURCES:test/fuzz/fuzz_%.c=$(BUILD)/test/fuzz/replay_%)
@@ -59,12 +69,20 @@ pytest: all ## The engine against real servers
 check-arrows:
 	@! grep -rnE '#include "(engine|controller|cli)/' common || { echo 'common must not include what stands on it' >&2; exit 1; }
 	@! grep -rnE '#include <libpq' common || { echo 'common must not use libpq' >&2; exit 1; }
+	@! grep -rnE '#include <(curl|yaml)' common/base common/contract || { echo 'only common/k8s talks HTTP and reads YAML' >&2; exit 1; }
+	@! grep -rnE '#include "common/k8s' common/base common/contract || { echo 'common/k8s stands on common/base' >&2; exit 1; }
+	@! grep -rnE '#include (<libpq|"engine/)' controller || { echo 'the controller must not touch PostgreSQL' >&2; exit 1; }
 	@! grep -rnE '#include ("common/k8s|<curl)' engine || { echo 'the engine must not know Kubernetes' >&2; exit 1; }
 
 $(BUILD)/bin/kubeferry-engine: $(COMMON_OBJECTS) $(ENGINE_OBJECTS) $(BUILD)/obj/sql.o
 	@mkdir -p $(@D)
 	@echo "LD $@"
-	@$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+	@$(CC) $(ALL_LDFLAGS) -o $@ $^ $(ENGINE_LIBS)
+
+$(BUILD)/bin/kubeferry-controller: $(COMMON_OBJECTS) $(K8S_OBJECTS) $(CONTROLLER_OBJECTS)
+	@mkdir -p $(@D)
+	@echo "LD $@"
+	@$(CC) $(ALL_LDFLAGS) -o $@ $^ $(CONTROLLER_LIBS)
 
 $(BUILD)/obj/%.o: %.c | $(BUILD)/gen/sql.h
 	@mkdir -p $(@D)

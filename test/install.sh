@@ -9,7 +9,7 @@
 #                                          registry; prints the directory that holds bin/ of each
 set -euo pipefail
 
-BUILD_PACKAGES="gcc make pkg-config libpq-dev libjson-c-dev libwebsockets-dev libssl-dev"
+BUILD_PACKAGES="gcc make pkg-config libpq-dev libjson-c-dev libwebsockets-dev libssl-dev libcurl4-openssl-dev libyaml-dev"
 RUN_PACKAGES="postgresql postgresql-client openssl"
 PYTHON_PACKAGES="python3 python3-psycopg"
 TEST_PACKAGES="clang libclang-rt-dev libcmocka-dev python3-pytest python3-pytest-xdist"

@@ -38,6 +38,7 @@ int error_set(Error *err, ErrorCode code, const char *fmt, ...)
     va_end(args);
     err->code = code;
     err->sqlstate[0] = '\0';
+    err->http_status = 0;
     err->hint[0] = '\0';
     memcpy(err->message, message, sizeof message);
     return -1;

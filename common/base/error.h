@@ -30,6 +30,7 @@ typedef enum ErrorCode {
 typedef struct Error {
     ErrorCode code;
     char sqlstate[6];   // "" when the failure did not come from PostgreSQL
+    int http_status;    // 0 when it did not come from a server of HTTP
     char message[1536]; // root cause, then what the callers added in front: "outer: inner: root"
     char hint[2048];    // what to do; "" when nothing useful can be said
 } Error;
