@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Requests to the API server (and plain HTTP to a worker), without waiting: the answer comes to a callback in the loop.
-// HTTP/2 when the server has it. Credentials go to the API server alone; the token's file is read again every 60 s and
-// after a 401. Must not know what the objects mean.
+// HTTP/1.1 with kept connections: a connection that has gone silent takes one request with it and not, as a shared
+// HTTP/2 one, every watch and the lease. Credentials go to the API server alone; the token's file is read again every
+// 60 s and after a 401. Must not know what the objects mean.
 #pragma once
 
 #include "common/k8s/k8s_config.h"
@@ -13,16 +14,16 @@ typedef struct K8sClient K8sClient;
 typedef struct K8sCall K8sCall; // a request under way
 
 typedef struct K8sReply {
-    int status;           // HTTP status; 0: no answer came
-    const char *body;     // followed by a NUL; borrowed, for the time of the callback; "" when it was streamed
+    int status;       // HTTP status; 0: no answer came
+    const char *body; // followed by a NUL; borrowed, for the time of the callback; "" when it was streamed
     size_t len;
     double retry_after_s; // of Retry-After; 0: none
     Error error;          // ERROR_NONE for 2xx; else with http_status, and the reason and message of the Status object
 } K8sReply;
 
 typedef struct K8sRequest { // everything is copied
-    const char *method;       // "GET", "POST", "PATCH", …
-    const char *path;         // "/apis/…?…", or an absolute "http://…" URL of somebody else: no credentials, no TLS
+    const char *method;     // "GET", "POST", "PATCH", …
+    const char *path;       // "/apis/…?…", or an absolute "http://…" URL of somebody else: no credentials, no TLS
     const char *content_type; // of the body: "application/json", "application/apply-patch+yaml", …; NULL: no body
     const char *body;
     size_t body_len;
@@ -41,7 +42,8 @@ typedef struct K8sObserver { // for metrics; called once a finished request to t
 } K8sObserver;
 
 // config is borrowed and must outlive the client. loop too.
-MUST_CHECK int k8s_client_new(K8sLoop *loop, const K8sConfig *config, const char *user_agent, K8sClient **out, Error *err);
+MUST_CHECK int k8s_client_new(K8sLoop *loop, const K8sConfig *config, const char *user_agent, K8sClient **out,
+                              Error *err);
 void k8s_client_free(K8sClient *client); // cancels what is under way; NULL is fine
 void k8s_client_observe(K8sClient *client, K8sObserver observer);
 K8sLoop *k8s_client_loop(const K8sClient *client);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// A list of objects that is kept up to date: WatchList (KEP-3157) where the server has it, else LIST in pages of 500 and
-// WATCH; bookmarks; 410 Gone as a status and as an ERROR event; back-off with jitter. One JSON line is parsed at a time
-// and nothing of it is kept: the callbacks take what they need into structs.
+// A list of objects that is kept up to date: WatchList (KEP-3157) where the server has it, else LIST in pages of 500
+// and WATCH; bookmarks; 410 Gone as a status and as an ERROR event; back-off with jitter. One JSON line is parsed at a
+// time and nothing of it is kept: the callbacks take what they need into structs.
 #pragma once
 
 #include "common/k8s/k8s_client.h"
@@ -10,7 +10,7 @@
 
 typedef enum K8sEventType { K8S_ADDED, K8S_MODIFIED, K8S_DELETED } K8sEventType;
 
-typedef struct K8sWatchSpec { // texts are copied
+typedef struct K8sWatchSpec {   // texts are copied
     const char *path;           // of the collection: "/apis/batch/v1/jobs" for all namespaces
     const char *label_selector; // or NULL
     // A complete new state follows (at the start, and again after 410): what is not given until `synced` is gone.

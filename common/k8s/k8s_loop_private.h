@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the loop and the client know of each other.
+#pragma once
+
+#include "common/k8s/k8s_loop.h"
+
+#include <curl/curl.h>
+
+typedef struct K8sTransfer K8sTransfer;
+struct K8sTransfer { // CURLOPT_PRIVATE of every handle in the loop; first member of what it belongs to
+    void (*finished)(K8sTransfer *transfer, CURLcode result);
+};
+
+struct K8sLoop {
+    CURLM *multi;
+    K8sTimer *timers; // sorted by time
+    double now;
+};
