@@ -38,7 +38,7 @@ FUZZ_SECONDS ?= 10
 SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all
 
 .DELETE_ON_ERROR:
-.PHONY: all demo test bench pytest unit unit-asan fuzz fuzz-run fuzz-replay clean help format check-arrows
+.PHONY: all demo test bench pytest cluster-up cluster-down e2e unit unit-asan fuzz fuzz-run fuzz-replay clean help format check-arrows
 
 all: $(BUILD)/bin/kubeferry-engine ## Build everything into build/bin
 
@@ -64,6 +64,24 @@ bench: ## Measure against pg_dump and a native subscription; writes docs/BENCHMA
 
 pytest: all ## The engine against real servers
 	/usr/bin/python3 -m pytest -q -n 4 test/engine
+
+cluster-up: ## A real one-node Kubernetes in build/cluster (root; the first time it is compiled)
+	test/install.sh cluster
+	test/cluster/cluster.sh up $(BUILD)/cluster
+	@echo 'use it: test/cluster/cluster.sh exec $(BUILD)/cluster kubectl get nodes'
+
+cluster-down: ## Stop it and remove what it left
+	test/cluster/cluster.sh down $(BUILD)/cluster
+
+e2e: ## The way to Kubernetes against a real API server
+	test/install.sh build test cluster
+	@$(MAKE) $(JOBS) --no-print-directory $(BUILD)/test/e2e/watch_tool
+	/usr/bin/python3 -m pytest -q test/e2e
+
+$(BUILD)/test/e2e/%: test/e2e/%.c $(COMMON_OBJECTS) $(K8S_OBJECTS)
+	@mkdir -p $(@D)
+	@echo "CC $<"
+	@$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(CONTROLLER_LIBS)
 
 # Dependencies go one way: common knows no engine and no libpq, the engine no Kubernetes and no curl.
 check-arrows:
