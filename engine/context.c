@@ -59,14 +59,15 @@ int context_open(Context *ctx, const TaskDocument *task, Progress *progress, Err
 
     context_name(ctx, task, progress);
     ctx->encoding[0] = '\0';
-    if (make_work_dir(ctx, err) || context_connect_source(ctx, PG_ORDINARY, &source, err) ||
-        context_connect_sink(ctx, &sink, err))
+    if (make_work_dir(ctx, err) || context_connect_source(ctx, PG_ORDINARY, &source, err))
+        return -1;
+    ctx->source_version = PQserverVersion(source);
+    if (context_connect_sink(ctx, &sink, err))
         return -1;
     const char *source_encoding = PQparameterStatus(source, "server_encoding");
     const char *sink_encoding = PQparameterStatus(sink, "server_encoding");
     bool same = source_encoding && sink_encoding && strcmp(source_encoding, sink_encoding) == 0;
     snprintf(ctx->encoding, sizeof ctx->encoding, "%s", same ? source_encoding : "UTF8");
-    ctx->source_version = PQserverVersion(source);
     ctx->sink_version = PQserverVersion(sink);
     return read_source_identity(ctx, source, err);
 }

@@ -6,11 +6,13 @@
 #include "common/contract/exit_codes.h"
 #include "engine/ledger/ledger.h"
 #include "engine/options_table.h"
+#include "engine/start.h"
 #include "engine/status_server.h"
 #include "engine/verbs/cdc.h"
 #include "engine/verbs/cleanup.h"
 #include "engine/verbs/init_data.h"
 #include "engine/verbs/init_struct.h"
+#include "engine/verbs/init_struct_later.h"
 #include "engine/verbs/precheck.h"
 #include "engine/verbs/run.h"
 #include "engine/verbs/verify.h"
@@ -40,9 +42,7 @@ static int do_step(const EngineOptions *options, Progress *progress, int (*step)
     Context ctx;
     Ledger ledger = {0};
 
-    int rc = context_open(&ctx, &options->task, progress, err) || ledger_open(&ctx, &ledger, err) || step(&ctx, &ledger, err)
-                 ? -1
-                 : 0;
+    int rc = start_task(&ctx, &ledger, &options->task, progress, err) || step(&ctx, &ledger, err) ? -1 : 0;
     ledger_close(&ledger);
     context_close(&ctx);
     return rc;
@@ -58,6 +58,11 @@ static int do_init_data(const EngineOptions *options, Progress *progress, Error 
     return do_step(options, progress, verb_init_data, err);
 }
 
+static int do_init_struct_later(const EngineOptions *options, Progress *progress, Error *err)
+{
+    return do_step(options, progress, verb_init_struct_later, err);
+}
+
 static int do_cdc(const EngineOptions *options, Progress *progress, Error *err)
 {
     return do_step(options, progress, verb_cdc, err);
@@ -68,7 +73,8 @@ static bool verified_equal = true;
 static int do_verify(const EngineOptions *options, Progress *progress, Error *err)
 {
     Context ctx;
-    int rc = context_open(&ctx, &options->task, progress, err) || verb_verify(&ctx, progress, &verified_equal, err) ? -1 : 0;
+    int rc =
+        start_context(&ctx, &options->task, progress, err) || verb_verify(&ctx, progress, &verified_equal, err) ? -1 : 0;
     context_close(&ctx);
     return rc;
 }
@@ -79,9 +85,9 @@ static const struct {
     bool report; // ends with the short report
 } VERBS[VERB_COUNT] = {
     [VERB_PRECHECK] = {do_precheck, false, false}, [VERB_INIT_STRUCT] = {do_init_struct, true, true},
-    [VERB_INIT_DATA] = {do_init_data, true, true}, [VERB_CDC] = {do_cdc, true, true},
-    [VERB_VERIFY] = {do_verify, true, true},       [VERB_CLEANUP] = {do_cleanup, false, false},
-    [VERB_RUN] = {do_run, true, true},
+    [VERB_INIT_DATA] = {do_init_data, true, true}, [VERB_INIT_STRUCT_LATER] = {do_init_struct_later, true, true},
+    [VERB_CDC] = {do_cdc, true, true},             [VERB_VERIFY] = {do_verify, true, true},
+    [VERB_CLEANUP] = {do_cleanup, false, false},   [VERB_RUN] = {do_run, true, true},
 };
 
 // What a container's runtime picks up as the last word of the process; the file is named by the environment.

@@ -13,7 +13,11 @@ static const OptionVerb VERB_TABLE[VERB_COUNT] = {
     [VERB_PRECHECK] = {"precheck", "runs every check on both ends and reports them all; changes nothing"},
     [VERB_INIT_STRUCT] = {"init-struct", "makes the schemas, types, functions and tables on the sink"},
     [VERB_INIT_DATA] = {"init-data", "makes publication and slot, copies all rows, builds indexes and constraints"},
-    [VERB_CDC] = {"cdc", "applies what was and is being committed on the source"},
+    [VERB_INIT_STRUCT_LATER] =
+        {"init-struct-later",
+         "makes indexes, constraints and what else comes after the rows, as far as init-data has not"},
+    [VERB_CDC] = {"cdc", "applies what was and is being committed on the source; without a step init-data it makes "
+                         "publication and slot itself and follows from now on"},
     [VERB_VERIFY] = {"verify", "compares both ends row by row at one moment; exits 1 when they differ"},
     [VERB_CLEANUP] = {"cleanup", "drops slot and publication on the source and the bookkeeping on the sink"},
     [VERB_RUN] = {"run", "precheck, init-struct, init-data and cdc in one go"},
@@ -30,6 +34,8 @@ enum {
     O_LISTEN,
     O_LOG_FORMAT,
     O_WORK_DIR,
+    O_WAIT,
+    O_WORKER_INDEX,
     O_TASK,
     O_FORCE,
     O_HELP,
@@ -77,8 +83,9 @@ static const OptionSpec SPECS[O_COUNT] = {
                  .argument = "LIST",
                  .type = OPTION_TEXT,
                  .fallback = "precheck=true,init-struct=true,init-data=true,cdc=true",
-                 .help = "which steps the task has; those not named stay on. A verb does its own step in any case, and "
-                         "asks here whether cdc will follow"},
+                 .help = "which steps the task has; those not named stay as they are. A verb does its own step in any "
+                         "case, and asks here whether cdc will follow, and whether init-data went before. "
+                         "init-struct-later is off, since init-data does its work; on, it looks again afterwards"},
     [O_JOBS] = {.name = "jobs",
                 .env = "KUBEFERRY_JOBS",
                 .argument = "N",
@@ -116,6 +123,28 @@ static const OptionSpec SPECS[O_COUNT] = {
                     .type = OPTION_TEXT,
                     .fallback = "a directory of its own under TMPDIR",
                     .help = "where the dump of the structure is put; it may stay for a later look"},
+    [O_WAIT] = {.name = "wait",
+                .env = "KUBEFERRY_WAIT",
+                .argument = "SECONDS",
+                .type = OPTION_INTEGER,
+                .fallback = "0",
+                .range = "0-86400",
+                .min = 0,
+                .max = TASK_WAIT_MAX,
+                .help = "how long to go on trying when an end does not answer at the start, or another process still "
+                        "holds the task; precheck takes at most 10 of them"},
+    [O_WORKER_INDEX] =
+        {.name = "worker-index",
+         .env = "JOB_COMPLETION_INDEX",
+         .argument = "N",
+         .type = OPTION_INTEGER,
+         .range = "0-9999",
+         .min = 0,
+         .max = 9999,
+         .verbs = VERBS(VERB_INIT_DATA),
+         .help = "one of several processes that copy the rows of one task, each with --jobs of its own: 0 coordinates "
+                 "and must always run, the others take chunks from its queue in the sink and exit 0 when all rows are "
+                 "in. Kubernetes sets the variable in the pods of an Indexed Job"},
     [O_TASK] = {.name = "task",
                 .env = "KUBEFERRY_TASK",
                 .argument = "FILE",
@@ -208,6 +237,9 @@ static int apply_option(int option, const OptionValue *value, TaskDocument *task
     case O_WORK_DIR:
         set_text(&task->work_dir, value);
         return 0;
+    case O_WAIT:
+        task->wait_seconds = (int)value->integer;
+        return 0;
     default:
         return 0;
     }
@@ -225,6 +257,7 @@ static int apply_options(const OptionValue values[O_COUNT], OptionOrigin origin,
 static int fill(const OptionValue values[O_COUNT], int verb, EngineOptions *out, Error *err)
 {
     out->verb = verb < 0 ? VERB_NONE : (EngineVerb)verb;
+    out->worker_index = values[O_WORKER_INDEX].origin == OPTION_UNSET ? -1 : (int)values[O_WORKER_INDEX].integer;
     out->force = values[O_FORCE].origin != OPTION_UNSET;
     out->help = values[O_HELP].origin != OPTION_UNSET;
     out->help_markdown = values[O_HELP_MARKDOWN].origin != OPTION_UNSET;
@@ -249,7 +282,7 @@ int engine_options_parse(int argc, char **argv, EngineOptions *out, Error *err)
     OptionValue values[O_COUNT] = {0};
     int verb = -1;
 
-    *out = (EngineOptions){.verb = VERB_NONE};
+    *out = (EngineOptions){.verb = VERB_NONE, .worker_index = -1};
     task_document_init(&out->task);
     int result = options_parse(&TABLE, argc, argv, &verb, values, err);
     if (result == 0)

@@ -11,6 +11,7 @@ typedef enum EngineVerb {
     VERB_PRECHECK,
     VERB_INIT_STRUCT,
     VERB_INIT_DATA,
+    VERB_INIT_STRUCT_LATER,
     VERB_CDC,
     VERB_VERIFY,
     VERB_CLEANUP,
@@ -23,6 +24,7 @@ typedef struct EngineOptions {
     EngineVerb verb;
     TaskDocument task; // complete and checked, unless one of help, help_markdown and version is set
     bool force;
+    int worker_index; // -1: not given; 0: the coordinator of several processes; else one that helps it
     bool help, help_markdown, version;
 } EngineOptions;
 

@@ -115,6 +115,22 @@ static int take_verb(const Parser *p, const char *word, int place)
     return near ? error_hint(p->err, "did you mean %s?", near) : hint_help(p);
 }
 
+static size_t find_option(const OptionTable *table, const char *name)
+{
+    size_t index = 0;
+    while (index < table->spec_count && strcmp(table->specs[index].name, name) != 0)
+        index++;
+    return index;
+}
+
+// What people try first: -h, and the word help before a verb or alone.
+static bool asks_for_help(const Parser *p, const char *word)
+{
+    if (find_option(p->table, "help") == p->table->spec_count)
+        return false;
+    return strcmp(word, "-h") == 0 || (strcmp(word, "help") == 0 && *p->verb < 0);
+}
+
 // argv[*i] is an option; its value may be the next argument.
 static int take_option(const Parser *p, int argc, char **argv, int *i)
 {
@@ -122,10 +138,8 @@ static int take_option(const Parser *p, int argc, char **argv, int *i)
     size_t name_len = strcspn(word, "=");
     char *value = word[name_len] ? word + name_len + 1 : NULL;
     auto_free char *name = memory_printf("%.*s", (int)name_len, word);
-    size_t index = 0;
+    size_t index = find_option(p->table, name);
 
-    while (index < p->table->spec_count && strcmp(p->table->specs[index].name, name) != 0)
-        index++;
     if (index == p->table->spec_count)
         return refuse_option(p, name);
     const OptionSpec *spec = &p->table->specs[index];
@@ -165,6 +179,11 @@ int options_parse(const OptionTable *table, int argc, char **argv, int *verb, Op
 
     *verb = -1;
     for (int i = 1; i < argc; i++) {
+        if (asks_for_help(&p, argv[i])) {
+            if (take_value(&p, find_option(table, "help"), "", OPTION_FROM_ARGUMENTS))
+                return -1;
+            continue;
+        }
         bool is_option = strncmp(argv[i], "--", 2) == 0 && argv[i][2];
         if (is_option ? take_option(&p, argc, argv, &i) : take_verb(&p, argv[i], i))
             return -1;

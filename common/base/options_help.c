@@ -58,7 +58,7 @@ void options_help(const OptionTable *table, int verb, Buffer *out)
         buffer_printf(out, "%s: %s\n\nusage: %s VERB [OPTION]...\n\nverbs:\n", table->program, table->summary,
                       table->program);
         for (size_t i = 0; i < table->verb_count; i++)
-            buffer_printf(out, "  %-12s %s\n", table->verbs[i].name, table->verbs[i].help);
+            buffer_printf(out, "  %-17s %s\n", table->verbs[i].name, table->verbs[i].help);
     } else {
         buffer_printf(out, "usage: %s %s [OPTION]...\n\n", table->program, table->verbs[verb].name);
         put_wrapped(out, table->verbs[verb].help, 0);

@@ -11,6 +11,7 @@ static const struct {
     [STEP_PRECHECK] = {"precheck", "preCheck"},
     [STEP_INIT_STRUCT] = {"init-struct", "initStruct"},
     [STEP_INIT_DATA] = {"init-data", "initData"},
+    [STEP_INIT_STRUCT_LATER] = {"init-struct-later", "initStructLater"},
     [STEP_CDC] = {"cdc", "cdc"},
 };
 

@@ -14,7 +14,7 @@ void task_document_init(TaskDocument *task)
 {
     *task = (TaskDocument){.name = memory_strdup("kubeferry"), .jobs = DEFAULT_JOBS};
     for (int i = 0; i < STEP_COUNT; i++)
-        task->steps[i] = true;
+        task->steps[i] = i != STEP_INIT_STRUCT_LATER;
 }
 
 void task_document_free(TaskDocument *task)
@@ -63,6 +63,9 @@ int task_document_check(const TaskDocument *task, Error *err)
         return -1;
     if (task->jobs < 1 || task->jobs > TASK_JOBS_MAX)
         return error_set(err, ERROR_USAGE, "jobs: expected 1 to %d, found %d", TASK_JOBS_MAX, task->jobs);
+    if (task->wait_seconds < 0 || task->wait_seconds > TASK_WAIT_MAX)
+        return error_set(err, ERROR_USAGE, "wait: expected 0 to %d seconds, found %d", TASK_WAIT_MAX,
+                         task->wait_seconds);
     if (task->slot_guard_bytes < 0)
         return error_set(err, ERROR_USAGE, "slotGuardBytes: expected 0 (off) or more");
     if (task->listen && listen_address_parse(task->listen, &ignored, err))
@@ -74,9 +77,9 @@ int task_document_check(const TaskDocument *task, Error *err)
 
 static int fail_steps(const char *text, size_t len, Error *err)
 {
-    error_set(err, ERROR_USAGE, "steps: expected STEP=true or STEP=false, found '%.*s'", (int)(len < 80 ? len : 80),
-              text);
-    return error_hint(err, "the steps are precheck, init-struct, init-data and cdc: precheck=true,cdc=false");
+    error_set(err, ERROR_USAGE, "expected STEP=true or STEP=false, found '%.*s'", (int)(len < 80 ? len : 80), text);
+    return error_hint(
+        err, "the steps are precheck, init-struct, init-data, init-struct-later and cdc: precheck=true,cdc=false");
 }
 
 int task_document_set_steps(TaskDocument *task, const char *text, Error *err)

@@ -12,7 +12,7 @@
 
 typedef enum TaskUntil { UNTIL_STOPPED, UNTIL_CAUGHT_UP } TaskUntil;
 
-enum { TASK_JOBS_MAX = 64, TASK_NAME_MAX = 63 };
+enum { TASK_JOBS_MAX = 64, TASK_NAME_MAX = 63, TASK_WAIT_MAX = 86400 };
 
 typedef struct TaskDocument {
     char *name; // 1-63 characters of [a-z0-9], with - _ . inside
@@ -27,12 +27,15 @@ typedef struct TaskDocument {
     LogFormat log_format;
     char *work_dir;           // where dumps are put; NULL: a directory made under TMPDIR
     int64_t slot_guard_bytes; // warn when the slot retains more; 0: off
+    int wait_seconds;         // how long a verb waits at its start for an end that does not answer
 } TaskDocument;
 
-// Defaults: name "kubeferry", all steps, 2 jobs, until stopped, text log.
+// Defaults: name "kubeferry", all steps but init-struct-later (init-data does its work), 2 jobs, until stopped, text
+// log, no waiting.
 void task_document_init(TaskDocument *task);
 // Reads the JSON task document (docs/task-document.md) into a task that was initialised: what the document does not
-// name keeps its value. Unknown fields are refused by name. ERROR_USAGE.
+// name keeps its value. Unknown fields are refused by name. Variables of the environment that it names (passwordEnv,
+// userEnv) are wiped once they are read. ERROR_USAGE.
 MUST_CHECK int task_document_load(const char *path, TaskDocument *task, Error *err);
 // What options and document have in common: names, ranges, both endpoints given. ERROR_USAGE.
 MUST_CHECK int task_document_check(const TaskDocument *task, Error *err);

@@ -13,7 +13,7 @@ enum { TASK_VERSION = 1, MAX_DOCUMENT = 32 * 1024 * 1024, MAX_PASSWORD = 64 * 10
 #define COUNT_OF(array) (sizeof(array) / sizeof *(array))
 
 typedef struct EndpointText {
-    char *conninfo, *address, *database, *user;
+    char *conninfo, *address, *database, *user, *user_env;
     char *password, *password_file, *password_env;
     char *mode, *ca_file, *cert_file, *key_file;
     json_object *tls;
@@ -22,7 +22,7 @@ typedef struct EndpointText {
 static void endpoint_text_free(EndpointText *t)
 {
     char *all[] = {t->conninfo,     t->address, t->database, t->user,      t->password, t->password_file,
-                   t->password_env, t->mode,    t->ca_file,  t->cert_file, t->key_file};
+                   t->password_env, t->mode,    t->ca_file,  t->cert_file, t->key_file, t->user_env};
     for (size_t i = 0; i < COUNT_OF(all); i++)
         free(all[i]);
 }
@@ -38,6 +38,39 @@ static void set_given(Endpoint *e, const char *keyword, const char *value)
         endpoint_set(e, keyword, value);
 }
 
+// What a Secret holds often ends with the newline of the editor or of echo; no user or password does.
+static int read_variable(const char *name, const char *path, const char *field, char **out, Error *err)
+{
+    const char *value = getenv(name);
+
+    if (!value) {
+        error_set(err, ERROR_USAGE, "%s.%s: the environment has no variable '%.100s'", path, field, name);
+        return error_hint(err, "set %.100s in the environment of the process, or name another variable", name);
+    }
+    *out = memory_strdup(value);
+    size_t len = strlen(*out);
+    while (len && ((*out)[len - 1] == '\n' || (*out)[len - 1] == '\r'))
+        (*out)[--len] = '\0';
+    return 0;
+}
+
+static int read_user(const EndpointText *t, const char *path, Endpoint *out, Error *err)
+{
+    auto_free char *user = NULL;
+
+    if (given(t->user) && given(t->user_env))
+        return error_set(err, ERROR_USAGE, "%s: expected one of user and userEnv, found both", path);
+    set_given(out, "user", t->user);
+    if (!given(t->user_env))
+        return 0;
+    if (read_variable(t->user_env, path, "userEnv", &user, err))
+        return -1;
+    if (!*user) // libpq would take the name of the system's user
+        return error_set(err, ERROR_USAGE, "%s.userEnv: the variable '%.100s' is empty", path, t->user_env);
+    endpoint_set(out, "user", user);
+    return 0;
+}
+
 static int read_password(const EndpointText *t, const char *path, Endpoint *out, Error *err)
 {
     if (given(t->password) + given(t->password_file) + given(t->password_env) > 1)
@@ -45,11 +78,11 @@ static int read_password(const EndpointText *t, const char *path, Endpoint *out,
                          path);
     set_given(out, "password", t->password);
     if (given(t->password_env)) {
-        const char *value = getenv(t->password_env);
-        if (!value)
-            return error_set(err, ERROR_USAGE, "%s.passwordEnv: the environment has no variable '%.100s'", path,
-                             t->password_env);
+        auto_free char *value = NULL;
+        if (read_variable(t->password_env, path, "passwordEnv", &value, err))
+            return -1;
         set_given(out, "password", value);
+        memset(value, 0, strlen(value));
     }
     if (given(t->password_file)) {
         auto_free char *text = file_read(t->password_file, MAX_PASSWORD, NULL, err);
@@ -72,8 +105,7 @@ static int read_address(const EndpointText *t, const char *path, Endpoint *out, 
         return error_hint(err, "an IPv6 address stands in brackets: [2001:db8::1]:5432");
     }
     set_given(out, "dbname", t->database);
-    set_given(out, "user", t->user);
-    return 0;
+    return read_user(t, path, out, err);
 }
 
 static int read_tls(EndpointText *t, const char *path, Endpoint *out, Error *err)
@@ -116,6 +148,7 @@ static int read_endpoint_text(json_object *o, const char *path, EndpointText *t,
         {"database", JSON_FIELD_TEXT, &t->database},        {"user", JSON_FIELD_TEXT, &t->user},
         {"password", JSON_FIELD_TEXT, &t->password},        {"passwordFile", JSON_FIELD_TEXT, &t->password_file},
         {"passwordEnv", JSON_FIELD_TEXT, &t->password_env}, {"tls", JSON_FIELD_OBJECT, &t->tls},
+        {"userEnv", JSON_FIELD_TEXT, &t->user_env},
     };
 
     if (json_read_fields(o, path, fields, COUNT_OF(fields), err))
@@ -123,7 +156,7 @@ static int read_endpoint_text(json_object *o, const char *path, EndpointText *t,
     if (given(t->conninfo) == given(t->address))
         return error_set(err, ERROR_USAGE, "%s: expected either conninfo or address, found %s", path,
                          given(t->address) ? "both" : "neither");
-    if (given(t->conninfo) && (given(t->database) || given(t->user)))
+    if (given(t->conninfo) && (given(t->database) || given(t->user) || given(t->user_env)))
         return error_set(err, ERROR_USAGE, "%s: database and user stand in conninfo when it is given", path);
     if (given(t->conninfo)) {
         if (endpoint_parse(t->conninfo, out, err))
@@ -150,6 +183,21 @@ static int read_endpoint(json_object *o, const char *path, Endpoint *out, Error 
     endpoint_free(out);
     *out = found;
     return 0;
+}
+
+// /proc/PID/environ shows the environment as it is now, and child processes need not know what was in it.
+static void wipe_variables(json_object *endpoint)
+{
+    static const char *const FIELDS[] = {"passwordEnv", "userEnv"};
+
+    for (size_t i = 0; endpoint && i < COUNT_OF(FIELDS); i++) {
+        const char *name = json_object_get_string(json_object_object_get(endpoint, FIELDS[i]));
+        char *value = given(name) ? getenv(name) : NULL;
+        if (!value)
+            continue;
+        memset(value, '*', strlen(value));
+        unsetenv(name);
+    }
 }
 
 static int read_object_name(json_object *o, const char *path, ObjectList *out, Error *err)
@@ -214,7 +262,7 @@ static void take_text(char **target, char **value)
 
 typedef struct TaskText {
     char *name, *until, *listen, *log_format, *work_dir;
-    int64_t version, jobs, slot_guard_bytes;
+    int64_t version, jobs, slot_guard_bytes, wait_seconds;
     json_object *source, *sink, *objects, *excluded, *steps; // borrowed from the document
 } TaskText;
 
@@ -238,6 +286,9 @@ static int take_scalars(TaskText *t, TaskDocument *task, Error *err)
     if (t->slot_guard_bytes < 0)
         return error_set(err, ERROR_USAGE, "$.slotGuardBytes: expected 0 (off) or more, found %lld",
                          (long long)t->slot_guard_bytes);
+    if (t->wait_seconds < 0 || t->wait_seconds > TASK_WAIT_MAX)
+        return error_set(err, ERROR_USAGE, "$.waitSeconds: expected 0 to %d, found %lld", TASK_WAIT_MAX,
+                         (long long)t->wait_seconds);
     if (read_choice(t->until, "until", "stopped", "caught-up", &until, err) ||
         read_choice(t->log_format, "logFormat", "text", "json", &format, err))
         return -1;
@@ -245,10 +296,22 @@ static int take_scalars(TaskText *t, TaskDocument *task, Error *err)
     task->log_format = (LogFormat)format;
     task->jobs = (int)t->jobs;
     task->slot_guard_bytes = t->slot_guard_bytes;
+    task->wait_seconds = (int)t->wait_seconds;
     take_text(&task->name, &t->name);
     take_text(&task->listen, &t->listen);
     take_text(&task->work_dir, &t->work_dir);
     return 0;
+}
+
+static int read_endpoints(const TaskText *t, TaskDocument *task, Error *err)
+{
+    int rc =
+        read_endpoint(t->source, "$.source", &task->source, err) || read_endpoint(t->sink, "$.sink", &task->sink, err);
+
+    // Not before both are read: they may name the same variable.
+    wipe_variables(t->source);
+    wipe_variables(t->sink);
+    return rc ? -1 : 0;
 }
 
 static int read_document(json_object *document, TaskText *t, TaskDocument *task, Error *err)
@@ -267,11 +330,12 @@ static int read_document(json_object *document, TaskText *t, TaskDocument *task,
         {"logFormat", JSON_FIELD_TEXT, &t->log_format},
         {"workDir", JSON_FIELD_TEXT, &t->work_dir},
         {"slotGuardBytes", JSON_FIELD_INTEGER, &t->slot_guard_bytes},
+        {"waitSeconds", JSON_FIELD_INTEGER, &t->wait_seconds},
     };
 
     if (json_read_fields(document, "$", fields, COUNT_OF(fields), err) || take_scalars(t, task, err))
         return -1;
-    if (read_endpoint(t->source, "$.source", &task->source, err) || read_endpoint(t->sink, "$.sink", &task->sink, err))
+    if (read_endpoints(t, task, err))
         return -1;
     if (read_objects(t->objects, "objects", &task->objects, err) ||
         read_objects(t->excluded, "excluded", &task->excluded, err))
@@ -281,7 +345,8 @@ static int read_document(json_object *document, TaskText *t, TaskDocument *task,
 
 int task_document_load(const char *path, TaskDocument *task, Error *err)
 {
-    TaskText text = {.jobs = task->jobs, .slot_guard_bytes = task->slot_guard_bytes};
+    TaskText text = {
+        .jobs = task->jobs, .slot_guard_bytes = task->slot_guard_bytes, .wait_seconds = task->wait_seconds};
     json_object *document = json_read_file(path, "task document", MAX_DOCUMENT, err);
 
     if (!document)

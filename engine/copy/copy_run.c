@@ -37,7 +37,10 @@ static void load_structure(CopyRun *run, CopyJob *job)
 {
     Error err = {0};
 
-    if (run->ctx->task->steps[STEP_INIT_STRUCT] && structure_open(run->ctx, run->list, NULL, &run->structure, &err)) {
+    const bool *steps = run->ctx->task->steps;
+    bool wanted = steps[STEP_INIT_STRUCT] || steps[STEP_INIT_STRUCT_LATER];
+
+    if (wanted && structure_open(run->ctx, run->list, NULL, &run->structure, &err)) {
         copy_job_fail(job, &err, false);
         return;
     }

@@ -4,6 +4,7 @@
 #include "engine/pg/quote.h"
 #include "engine/precheck/functions.h"
 #include "engine/precheck/precheck.h"
+#include "engine/start.h"
 #include "engine/structure/tools.h"
 #include "sql.h"
 
@@ -12,7 +13,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { OLDEST_VERSION = 100000, CLOCK_SKEW_S = 5 };
+enum { OLDEST_VERSION = 100000, CLOCK_SKEW_S = 5, WAIT_MAX_S = 10 };
 
 static const char *setting(PGconn *conn, const char *name)
 {
@@ -23,11 +24,16 @@ static const char *setting(PGconn *conn, const char *name)
 static int connect_end(Precheck *p, CheckSide side, Findings *findings, Error *err)
 {
     PGconn *conn = NULL;
-    int rc = side == CHECK_SOURCE ? context_connect_source(&p->ctx, PG_ORDINARY, &conn, err)
-                                  : context_connect_sink(&p->ctx, &conn, err);
-    if (rc) {
-        p->refused[side] = *err;
-        return -1;
+    Patience patience;
+
+    patience_begin(&patience, &p->ctx, p->task->wait_seconds < WAIT_MAX_S ? p->task->wait_seconds : WAIT_MAX_S);
+    while (side == CHECK_SOURCE ? context_connect_source(&p->ctx, PG_ORDINARY, &conn, err)
+                                : context_connect_sink(&p->ctx, &conn, err)) {
+        if (!patience_wait(&patience, side == CHECK_SOURCE ? "the source" : "the sink", err)) {
+            p->refused[side] = *err;
+            return -1;
+        }
+        error_clear(err);
     }
     p->ends[side] = conn;
     findings_addf(findings, CHECK_PASS, NULL, "connected to database %s on %s port %s as %s, server %s", PQdb(conn),

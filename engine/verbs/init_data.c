@@ -11,6 +11,7 @@
 #include "engine/copy/copy_run.h"
 #include "engine/copy/copy_snapshot.h"
 #include "engine/copy/large_objects.h"
+#include "engine/copy/late_structure.h"
 #include "engine/copy/sequences.h"
 #include "engine/copy/sink_check.h"
 #include "engine/stream/publication.h"
@@ -331,39 +332,18 @@ static int make_consistent(InitData *d, Error *err)
     return apply_until(d->ctx, d->ledger, highest, err);
 }
 
-static bool waits_for_cutover(const InitData *d, const StructureItem *item)
-{
-    return wants_cdc(d) && !d->replica_role &&
-           (strcmp(item->type, "FK CONSTRAINT") == 0 || strcmp(item->type, "TRIGGER") == 0);
-}
-
 static int finish_structure(InitData *d, Error *err)
 {
-    auto_pgconn PGconn *sink = NULL;
-    const StructureItem *items;
-    auto_free const LedgerRelation **sorted = by_oid(&d->relations);
-    StructureOutcome outcome;
+    const LateStructure late = {.ctx = d->ctx,
+                                .ledger = d->ledger,
+                                .structure = d->structure,
+                                .relations = &d->relations,
+                                .replica_role = d->replica_role};
 
     if (!d->structure)
         return 0;
     progress_phase(d->ctx->progress, "making foreign keys and what comes last");
-    if (context_connect_sink(d->ctx, &sink, err) || pg_exec(sink, "SET maintenance_work_mem = '256MB'", err))
-        return -1;
-    size_t count = structure_items(d->structure, &items);
-    for (size_t i = 0; i < count; i++) {
-        const StructureItem *item = &items[i];
-        if (item->early && find(sorted, d->relations.count, item->relation_oid))
-            continue;
-        int rc =
-            waits_for_cutover(d, item)
-                ? structure_hold(d->structure, sink, d->ledger->task.id, item,
-                                 "the sink's role may not set session_replication_role, so it would hinder cdc", err)
-                : structure_execute(d->structure, d->ctx, sink, d->ledger->task.id, item, &outcome, err);
-        if (rc)
-            return error_wrap(err, "making %s in the sink", item->identity);
-        progress_index_done(d->ctx->progress);
-    }
-    return 0;
+    return late_structure_make(&late, NULL, err);
 }
 
 static int finish(InitData *d, Error *err)

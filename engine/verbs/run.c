@@ -4,9 +4,11 @@
 
 #include "common/base/log.h"
 #include "engine/ledger/ledger.h"
+#include "engine/start.h"
 #include "engine/verbs/cdc.h"
 #include "engine/verbs/init_data.h"
 #include "engine/verbs/init_struct.h"
+#include "engine/verbs/init_struct_later.h"
 #include "engine/verbs/precheck.h"
 
 // Whether the rows are in already, so that only following is left. When an end cannot be reached the answer is no: the
@@ -33,6 +35,8 @@ static int run_steps(Context *ctx, Ledger *ledger, Error *err)
         return error_wrap(err, "init-struct");
     if (steps[STEP_INIT_DATA] && verb_init_data(ctx, ledger, err))
         return error_wrap(err, "init-data");
+    if (steps[STEP_INIT_STRUCT_LATER] && verb_init_struct_later(ctx, ledger, err))
+        return error_wrap(err, "init-struct-later");
     if (steps[STEP_CDC] && verb_cdc(ctx, ledger, err))
         return error_wrap(err, "cdc");
     return 0;
@@ -47,7 +51,7 @@ int verb_run(const TaskDocument *task, Progress *progress, Error *err)
         log_info("run", "task \"%s\" goes on: its rows are in the sink already", task->name);
     else if (task->steps[STEP_PRECHECK] && verb_precheck(task, progress, err))
         return -1;
-    int rc = context_open(&ctx, task, progress, err) || ledger_open(&ctx, &ledger, err) || run_steps(&ctx, &ledger, err) ? -1 : 0;
+    int rc = start_task(&ctx, &ledger, task, progress, err) || run_steps(&ctx, &ledger, err) ? -1 : 0;
     ledger_close(&ledger);
     context_close(&ctx);
     return rc;

@@ -124,7 +124,7 @@ static void test_passwords_beside_the_document(void **state)
     assert_int_equal(load(text), 0);
     assert_string_equal(endpoint_get(&task.source, "password"), "from file");
     assert_string_equal(endpoint_get(&task.sink, "password"), "from env");
-    unsetenv("TEST_TASK_PW");
+    assert_null(getenv("TEST_TASK_PW"));
     unlink(secret);
     assert_int_equal(load(text), -1);
     assert_non_null(strstr(err.message, "$.source.passwordFile: could not open"));
@@ -132,6 +132,33 @@ static void test_passwords_beside_the_document(void **state)
             "no variable 'TEST_TASK_PW'");
     refused("{\"version\":1,\"source\":{\"address\":\"h:1\",\"password\":\"hunter2\",\"passwordEnv\":\"A\"}}",
             "found several");
+}
+
+#define FROM_ENV                                                                                                       \
+    "{\"version\":1,\"source\":{\"address\":\"h:1\",\"userEnv\":\"TEST_TASK_U\",\"passwordEnv\":\"TEST_TASK_P\"},"                \
+    "\"sink\":{\"address\":\"i:1\",\"userEnv\":\"TEST_TASK_U\",\"passwordEnv\":\"TEST_TASK_P\"}}"
+
+static void test_user_and_password_of_the_environment(void **state)
+{
+    (void)state;
+    setenv("TEST_TASK_U", "ferry\n", 1); // as a Secret that echo made
+    setenv("TEST_TASK_P", "hunter2\r\n", 1);
+    const char *seen = getenv("TEST_TASK_P");
+    assert_int_equal(load(FROM_ENV), 0);
+    assert_string_equal(endpoint_get(&task.source, "user"), "ferry");
+    assert_string_equal(endpoint_get(&task.sink, "user"), "ferry");
+    assert_string_equal(endpoint_get(&task.source, "password"), "hunter2");
+    assert_string_equal(endpoint_get(&task.sink, "password"), "hunter2");
+    assert_null(getenv("TEST_TASK_U"));
+    assert_null(getenv("TEST_TASK_P"));
+    assert_string_equal(seen, "*********");
+    refused(FROM_ENV, "$.source.userEnv: the environment has no variable 'TEST_TASK_U'");
+    assert_non_null(strstr(err.hint, "TEST_TASK_U"));
+    setenv("TEST_TASK_U", "\n", 1);
+    refused(FROM_ENV, "$.source.userEnv: the variable 'TEST_TASK_U' is empty");
+    refused("{\"version\":1,\"source\":{\"address\":\"h:1\",\"userEnv\":\"A\",\"user\":\"b\"}}", "found both");
+    refused("{\"version\":1,\"source\":{\"conninfo\":\"host=h\",\"userEnv\":\"A\"}}", "stand in conninfo");
+    refused("{\"version\":1,\"waitSeconds\":-1}", "$.waitSeconds: expected 0 to 86400, found -1");
 }
 
 static void test_refusals_name_the_place(void **state)
@@ -211,8 +238,13 @@ static void test_steps(void **state)
     assert_false(task.steps[STEP_INIT_STRUCT]);
     assert_true(task.steps[STEP_INIT_DATA]);
     assert_true(task.steps[STEP_CDC]);
+    assert_false(task.steps[STEP_INIT_STRUCT_LATER]); // init-data does it
+    assert_int_equal(task_document_set_steps(&task, "initStructLater=true", &err), 0);
+    assert_true(task.steps[STEP_INIT_STRUCT_LATER]);
+    assert_int_equal(task_document_set_steps(&task, "init-struct-later=false", &err), 0);
+    assert_false(task.steps[STEP_INIT_STRUCT_LATER]);
     assert_int_equal(task_document_set_steps(&task, "cdc=no", &err), -1);
-    assert_string_equal(err.message, "steps: expected STEP=true or STEP=false, found 'cdc=no'");
+    assert_string_equal(err.message, "expected STEP=true or STEP=false, found 'cdc=no'");
     assert_int_equal(task_document_set_steps(&task, "", &err), -1);
     assert_int_equal(task_document_set_steps(&task, "cdc=true,", &err), -1);
     assert_int_equal(task_document_set_steps(&task, "cdc", &err), -1);
@@ -237,6 +269,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_everything_is_read, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_user_and_password_of_the_environment, setup, teardown),
         cmocka_unit_test_setup_teardown(test_what_is_absent_keeps_its_value, setup, teardown),
         cmocka_unit_test_setup_teardown(test_passwords_beside_the_document, setup, teardown),
         cmocka_unit_test_setup_teardown(test_refusals_name_the_place, setup, teardown),

@@ -56,6 +56,26 @@ static void test_options_become_a_task(void **state)
     assert_int_equal(options.task.until, UNTIL_STOPPED);
 }
 
+static void test_pods_and_patience(void **state)
+{
+    (void)state;
+    assert_int_equal(PARSE("init-data", ENDS), 0);
+    assert_int_equal(options.worker_index, -1);
+    assert_int_equal(options.task.wait_seconds, 0);
+    setenv("JOB_COMPLETION_INDEX", "3", 1);
+    setenv("KUBEFERRY_WAIT", "120", 1);
+    assert_int_equal(PARSE("init-data", ENDS), 0);
+    assert_int_equal(options.worker_index, 3);
+    assert_int_equal(options.task.wait_seconds, 120);
+    assert_int_equal(PARSE("init-data", ENDS, "--worker-index=0", "--wait", "5"), 0);
+    assert_int_equal(options.worker_index, 0);
+    assert_int_equal(options.task.wait_seconds, 5);
+    assert_int_equal(PARSE("cdc", ENDS), 0);
+    assert_int_equal(options.worker_index, -1);
+    unsetenv("JOB_COMPLETION_INDEX");
+    unsetenv("KUBEFERRY_WAIT");
+}
+
 static void test_who_wins(void **state)
 {
     char path[] = "/tmp/kubeferry-test-XXXXXX";
@@ -97,6 +117,7 @@ static void test_refusals(void **state)
     refused(PARSE("run", "--source=host=a hunter2"),
             "--source: expected keyword=value (a value with spaces stands in single "
             "quotes) at character 8");
+    refused(PARSE("run", ENDS, "--steps=cdc"), "--steps: expected STEP=true or STEP=false, found 'cdc'");
 }
 
 static char *answer_of(int result)
@@ -121,6 +142,12 @@ static void test_answers(void **state)
     auto_free char *cdc = answer_of(PARSE("cdc", "--help"));
     assert_non_null(strstr(cdc, "--until"));
     assert_null(strstr(cdc, "--force"));
+    auto_free char *same = answer_of(PARSE("help", "cdc"));
+    assert_string_equal(same, cdc);
+    auto_free char *also = answer_of(PARSE("cdc", "-h"));
+    assert_string_equal(also, cdc);
+    auto_free char *all = answer_of(PARSE("help"));
+    assert_string_equal(all, help);
 }
 
 // make docs/options.md mends this.
@@ -138,6 +165,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(test_options_become_a_task, teardown),
+        cmocka_unit_test_teardown(test_pods_and_patience, teardown),
         cmocka_unit_test_teardown(test_who_wins, teardown),
         cmocka_unit_test_teardown(test_refusals, teardown),
         cmocka_unit_test_teardown(test_answers, teardown),
