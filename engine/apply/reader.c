@@ -12,7 +12,7 @@
 #include <poll.h>
 #include <string.h>
 
-enum { GATHER_MS = 40, FEEDBACK_MS = 500, IDLE_STORE_MS = 5000, ASK_MS = 100, TICK_MS = 200, READ_RUN = 256, HOT_MESSAGES = 64, HOT_PAUSE_MS = 1, GROWTH_S = 60, GROWTH_FIRST_S = 5 };
+enum { GATHER_MS = 40, FEEDBACK_MS = 500, IDLE_STORE_MS = 5000, ASK_MS = 100, TICK_MS = 200, READ_RUN = 256, HOT_MESSAGES = 64, HOT_PAUSE_MS = 2, GROWTH_S = 60, GROWTH_FIRST_S = 5 };
 
 typedef struct Reader {
     const Context *ctx;
@@ -30,6 +30,8 @@ typedef struct Reader {
     bool begun;           // a Begin was read and nothing of it yet: still a boundary
     bool skipping;        // the transaction is applied already
     int read_since_wait;  // messages
+    int read_since_fill;
+    bool filled;          // the socket was read since the wait
     bool part_given;      // a part of the transaction is with the applier: its end must follow
     Error schema_error;   // the source's schema has changed: nothing more is read; set when its code is not ERROR_NONE
     uint64_t commit_lsn;  // of the transaction
@@ -237,27 +239,46 @@ static bool may_read(const Reader *r)
     return !has_ended(r) && !batch_is_full(r->filling) && !wants_pause(r);
 }
 
-// Reads what has arrived, at most READ_RUN messages. *empty: nothing more is there.
+static int take(Reader *r, ReplicationEvent *e, Error *err)
+{
+    int rc = replication_next(&r->stream, e, err);
+
+    if (rc == 0 && e->kind == REPLICATION_DATA)
+        rc = on_message(r, e->data, e->len, err);
+    else if (rc == 0 && e->kind == REPLICATION_KEEPALIVE)
+        rc = on_keepalive(r, e, err);
+    PQfreemem(e->buffer);
+    if (batch_is_full(r->filling) && batch_is_empty(r->filling))
+        batch_reset(r->filling); // full of what is not for the sink
+    return rc;
+}
+
+static bool is_hot(const Reader *r)
+{
+    return r->read_since_wait > HOT_MESSAGES;
+}
+
+// Reads what has arrived, at most READ_RUN messages. *empty: nothing more is there; or, while many come, so little that it
+// is better left to gather (see wait_for_something).
 static int read_some(Reader *r, bool *empty, Error *err)
 {
     *empty = false;
     for (int i = 0; i < READ_RUN && may_read(r); i++) {
         ReplicationEvent e;
-        int rc = replication_next(&r->stream, &e, err);
-        if (rc == 0 && e.kind == REPLICATION_DATA)
-            rc = on_message(r, e.data, e.len, err);
-        else if (rc == 0 && e.kind == REPLICATION_KEEPALIVE)
-            rc = on_keepalive(r, &e, err);
-        PQfreemem(e.buffer);
-        if (rc)
+        if (take(r, &e, err))
             return -1;
-        r->read_since_wait++;
-        if (batch_is_full(r->filling) && batch_is_empty(r->filling))
-            batch_reset(r->filling); // full of what is not for the sink
-        if (e.kind == REPLICATION_NOTHING) {
-            *empty = true;
-            return 0;
+        if (e.kind != REPLICATION_NOTHING) {
+            r->read_since_wait++;
+            r->read_since_fill++;
+            continue;
         }
+        *empty = r->filled && (r->read_since_fill == 0 || (is_hot(r) && r->read_since_fill < HOT_MESSAGES));
+        if (*empty)
+            return 0;
+        if (replication_fill(&r->stream, err))
+            return -1;
+        r->filled = true;
+        r->read_since_fill = 0;
     }
     return 0;
 }
@@ -279,9 +300,9 @@ static int send_feedback_if_due(Reader *r, Error *err)
 
 static void wait_for_something(Reader *r)
 {
-    // The source sends each change by itself. While many come, waking up for every one costs both sides more than the
-    // change: they are left to gather for a moment.
-    bool hot = r->read_since_wait > HOT_MESSAGES;
+    // The source sends each change by itself. While many come, taking every one as it arrives costs both sides more than
+    // the change: they are left to gather for a moment. The source then needs a third of the processor time.
+    bool hot = is_hot(r);
     bool reading = may_read(r) && !hot;
     struct pollfd p[] = {
         {.fd = reading ? PQsocket(r->stream.conn) : -1, .events = POLLIN},
@@ -291,6 +312,7 @@ static void wait_for_something(Reader *r)
     bool waits = r->goal->until_lsn || r->barrier.now.state != BARRIER_NONE;
     poll(p, 3, hot && may_read(r) ? HOT_PAUSE_MS : waits ? ASK_MS / 2 : TICK_MS);
     r->read_since_wait = 0;
+    r->filled = false;
     if (p[1].revents)
         applier_clear_fd(r->applier);
 }

@@ -139,15 +139,15 @@ static int stream_ended(Replication *r, Error *err)
     return error_set(err, ERROR_TRANSIENT, "the source ended the stream");
 }
 
+int replication_fill(Replication *r, Error *err)
+{
+    return PQconsumeInput(r->conn) ? 0 : pg_error(r->conn, NULL, err, "reading the stream of the source");
+}
+
 int replication_next(Replication *r, ReplicationEvent *out, Error *err)
 {
     *out = (ReplicationEvent){0};
     int len = PQgetCopyData(r->conn, &out->buffer, 1);
-    if (len == 0) {
-        if (!PQconsumeInput(r->conn))
-            return pg_error(r->conn, NULL, err, "reading the stream of the source");
-        len = PQgetCopyData(r->conn, &out->buffer, 1);
-    }
     if (len == 0)
         return 0;
     if (len == -1)

@@ -13,7 +13,7 @@ typedef struct Replication {
 } Replication;
 
 typedef enum ReplicationEventKind {
-    REPLICATION_NOTHING,  // nothing is there at the moment
+    REPLICATION_NOTHING,  // nothing is left of what was read
     REPLICATION_DATA,     // one pgoutput message
     REPLICATION_KEEPALIVE // everything before wal_end was sent
 } ReplicationEventKind;
@@ -31,7 +31,9 @@ typedef struct ReplicationEvent {
 // ERROR_CONDITION with what to do. A slot still held by a dead process of this task is freed first.
 MUST_CHECK int replication_start(const Context *ctx, uint64_t from, Replication *out, Error *err);
 void replication_close(Replication *r);
-// Takes the next message that has arrived already; reads the socket, but never waits.
+// Takes the next message that replication_fill has read already.
 MUST_CHECK int replication_next(Replication *r, ReplicationEvent *out, Error *err);
+// Reads once what the socket holds, at most a few kB; never waits.
+MUST_CHECK int replication_fill(Replication *r, Error *err);
 // Tells the source what the sink has flushed: WAL before it is no longer needed. ask: a keepalive is wanted at once.
 MUST_CHECK int replication_feedback(Replication *r, uint64_t flushed, bool ask, Error *err);
