@@ -16,7 +16,13 @@
 #include <string.h>
 #include <sys/socket.h>
 
-enum { BODY_MAX = 64 << 20, CONNECT_MS = 10000, SILENT_MS = 30000, KEEPALIVE_S = 15 };
+enum {
+    BODY_MAX = 64 << 20,
+    CONNECT_MS = 10000,
+    SILENT_MS = 30000,
+    KEEPALIVE_S = 15,
+    CA_CACHE_S = 60, // a new CA file counts after that
+};
 
 struct K8sCall {
     K8sTransfer transfer; // first: what the loop knows
@@ -26,13 +32,16 @@ struct K8sCall {
     struct curl_slist *headers;
     char *method, *path, *content_type;
     Buffer request, reply;
-    K8sRequest options; // its texts are not used
-    double started;
-    bool server;    // the API server's, not a worker's
-    bool repeated;  // after a 401
-    bool in_data;   // the data callback is running
-    bool cancelled; // by the data callback
-    bool ended;     // the data callback wants no more
+    K8sRequest options;        // its texts are not used
+    double started, last_byte; // monotonic
+    K8sTimer *idle_timer;
+    char problem[CURL_ERROR_SIZE]; // libcurl's own words
+    bool server;                   // the API server's, not a worker's
+    bool idle;                     // no byte came for idle_ms
+    bool repeated;                 // after a 401
+    bool in_data;                  // the data callback is running
+    bool cancelled;                // by the data callback
+    bool ended;                    // the data callback wants no more
     bool too_long;
 };
 
@@ -45,18 +54,18 @@ struct K8sClient {
     char *user_agent;
     char *base;                    // what paths are put behind
     struct curl_slist *connect_to; // "::host:port" when the certificate's name is not the address, or NULL
+    char *host;                    // "Host: …" then, of the address
+    const char *no_proxy;          // NULL: as the environment says
+    char *proxy;                   // of the kubeconfig, or NULL
 };
 
 // ---- making a request ----------------------------------------------------------------------------------------------
 
-static struct curl_blob blob(const char *text)
-{
-    return (struct curl_blob){.data = (void *)(uintptr_t)text, .len = strlen(text), .flags = CURL_BLOB_NOCOPY};
-}
-
+// Copied, since a credential plugin's certificate may be replaced while a request that uses the old one still waits.
 static void set_blob(CURL *curl, CURLoption option, const char *text)
 {
-    struct curl_blob value = blob(text);
+    struct curl_blob value = {.data = (void *)(uintptr_t)text, .len = strlen(text), .flags = CURL_BLOB_COPY};
+
     curl_easy_setopt(curl, option, &value);
 }
 
@@ -84,8 +93,9 @@ static void set_tls(K8sClient *client, CURL *curl)
         set_blob(curl, CURLOPT_SSLKEY_BLOB, key);
     else if (config->key_file)
         curl_easy_setopt(curl, CURLOPT_SSLKEY, config->key_file);
-    if (config->proxy_url)
-        curl_easy_setopt(curl, CURLOPT_PROXY, config->proxy_url);
+    curl_easy_setopt(curl, CURLOPT_CA_CACHE_TIMEOUT, (long)CA_CACHE_S);
+    if (client->proxy)
+        curl_easy_setopt(curl, CURLOPT_PROXY, client->proxy);
     if (client->connect_to)
         curl_easy_setopt(curl, CURLOPT_CONNECT_TO, client->connect_to);
 }
@@ -107,6 +117,7 @@ static size_t take_body(char *bytes, size_t size, size_t count, void *context)
     size_t len = size * count;
     long status = 0;
 
+    call->last_byte = clock_monotonic();
     curl_easy_getinfo(call->curl, CURLINFO_RESPONSE_CODE, &status);
     if (call->options.data && status >= 200 && status < 300) {
         call->in_data = true;
@@ -135,6 +146,8 @@ static void set_headers(K8sCall *call)
         list = curl_slist_append(list, "Accept: application/json");
     if (call->server && call->client->credentials.header)
         list = curl_slist_append(list, call->client->credentials.header);
+    if (call->server && call->client->host)
+        list = curl_slist_append(list, call->client->host);
     list = curl_slist_append(list, "Expect:"); // no pause before a large body
     curl_slist_free_all(call->headers);
     call->headers = list;
@@ -160,13 +173,11 @@ static void set_options(K8sCall *call)
     curl_easy_setopt(curl, CURLOPT_SOCKOPTFUNCTION, set_socket);
     curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, take_body);
     curl_easy_setopt(curl, CURLOPT_WRITEDATA, call);
-    curl_easy_setopt(curl, CURLOPT_NOPROXY, call->server && call->client->config->proxy_url ? "" : "*");
+    curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, call->problem);
+    if (!call->server || call->client->no_proxy)
+        curl_easy_setopt(curl, CURLOPT_NOPROXY, call->server ? call->client->no_proxy : "*");
     if (call->options.timeout_ms > 0)
         curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, (long)call->options.timeout_ms);
-    if (call->options.idle_ms > 0) {
-        curl_easy_setopt(curl, CURLOPT_LOW_SPEED_LIMIT, 1L);
-        curl_easy_setopt(curl, CURLOPT_LOW_SPEED_TIME, (long)((call->options.idle_ms + 999) / 1000));
-    }
     if (strcmp(call->method, "GET") != 0)
         curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, call->method);
     if (call->content_type) {
@@ -187,6 +198,7 @@ static void free_call(K8sCall *call)
         call->client->calls = call->next;
     if (call->next)
         call->next->previous = call->previous;
+    k8s_timer_cancel(call->idle_timer);
     curl_multi_remove_handle(call->client->loop->multi, call->curl);
     curl_easy_cleanup(call->curl);
     curl_slist_free_all(call->headers);
@@ -206,8 +218,14 @@ static void connection_error(const K8sCall *call, CURLcode result, Error *err)
                          ? ERROR_CREDENTIALS
                          : ERROR_UNREACHABLE;
 
-    error_set(err, code, "%s %.*s: %s", call->method, path_len, call->path,
-              call->too_long ? "the answer is too long" : curl_easy_strerror(result));
+    if (call->idle)
+        error_set(err, code, "%s %.*s: no byte came for %d s", call->method, path_len, call->path,
+                  call->options.idle_ms / 1000);
+    else
+        error_set(err, code, "%s %.*s: %s", call->method, path_len, call->path,
+                  call->too_long   ? "the answer is too long"
+                  : *call->problem ? call->problem
+                                   : curl_easy_strerror(result));
     if (code == ERROR_CREDENTIALS)
         error_hint(
             err,
@@ -228,6 +246,7 @@ static bool repeat_after_401(K8sCall *call)
     buffer_clear(&call->reply, 65536);
     curl_multi_remove_handle(call->client->loop->multi, call->curl);
     set_headers(call);
+    set_tls(call->client, call->curl); // a plugin may have given another certificate
     curl_multi_add_handle(call->client->loop->multi, call->curl);
     return true;
 }
@@ -249,6 +268,7 @@ static void finished(K8sTransfer *transfer, CURLcode result)
     curl_easy_getinfo(call->curl, CURLINFO_RETRY_AFTER, &retry_after);
     reply.retry_after_s = (double)retry_after;
     reply.status = result == CURLE_OK || call->ended ? (int)status : 0;
+    reply.idle = call->idle;
     reply.body = buffer_text(&call->reply);
     reply.len = call->reply.len;
     if (result != CURLE_OK && !call->ended)
@@ -264,7 +284,70 @@ static void finished(K8sTransfer *transfer, CURLcode result)
     free_call(call);
 }
 
+// Own, and not libcurl's low speed limit: that one wakes the process every second for each stream.
+static void on_idle_timer(void *context)
+{
+    K8sCall *call = context;
+    int64_t left = call->options.idle_ms - (int64_t)((clock_monotonic() - call->last_byte) * 1000.0);
+
+    call->idle_timer = NULL;
+    if (left > 0) {
+        call->idle_timer = k8s_timer_start(call->client->loop, left, on_idle_timer, call);
+        return;
+    }
+    call->idle = true;
+    finished(&call->transfer, CURLE_OPERATION_TIMEDOUT);
+}
+
 // ---- the client ----------------------------------------------------------------------------------------------------
+
+// With tls-server-name the URL holds the certificate's name, and the connection goes to the address.
+static void set_address(K8sClient *client)
+{
+    const K8sConfig *config = client->config;
+    const char *authority = strstr(config->server, "://") + 3, *path = authority + strcspn(authority, "/");
+    auto_free char *address = memory_printf("%.*s", (int)(path - authority), authority);
+    char *colon = strrchr(address, ':');
+    const char *port = colon && !strchr(colon, ']') ? colon + 1 : NULL;
+
+    if (!config->tls_server_name) {
+        client->base = memory_strdup(config->server);
+        return;
+    }
+    client->host = memory_printf("Host: %s", address);
+    if (port)
+        *colon = '\0';
+    auto_free char *target = memory_printf("::%s:%s", address, port ? port : "443");
+    client->connect_to = curl_slist_append(NULL, target);
+    client->base = memory_printf("https://%s:%s%s", config->tls_server_name, port ? port : "443", path);
+}
+
+static bool is_loopback(const char *server)
+{
+    const char *host = strstr(server, "://") + 3;
+    size_t len = strcspn(host, ":/");
+
+    return strncmp(host, "127.", 4) == 0 || strncmp(host, "[::1]", 5) == 0 ||
+           (len == strlen("localhost") && strncmp(host, "localhost", len) == 0);
+}
+
+// As kubectl does: the kubeconfig's proxy, else the environment's, but never for this machine. A pod's API server is
+// asked directly.
+static void set_proxy(K8sClient *client)
+{
+    const K8sConfig *config = client->config;
+    static const char SOCKS[] = "socks5://";
+
+    if (!config->proxy_url) {
+        client->no_proxy = !config->context || is_loopback(config->server) ? "*" : NULL;
+        return;
+    }
+    client->no_proxy = "";
+    if (strncmp(config->proxy_url, SOCKS, strlen(SOCKS)) == 0) // the proxy looks names up
+        client->proxy = memory_printf("socks5h://%s", config->proxy_url + strlen(SOCKS));
+    else
+        client->proxy = memory_strdup(config->proxy_url);
+}
 
 int k8s_client_new(K8sLoop *loop, const K8sConfig *config, const char *user_agent, K8sClient **out, Error *err)
 {
@@ -272,16 +355,8 @@ int k8s_client_new(K8sLoop *loop, const K8sConfig *config, const char *user_agen
 
     *client = (K8sClient){.loop = loop, .config = config, .credentials = {.config = config}};
     client->user_agent = memory_strdup(user_agent);
-    client->base = memory_strdup(config->server);
-    if (config->tls_server_name) { // the URL holds the certificate's name, the connection goes to the address
-        const char *host = strstr(config->server, "://") + 3, *colon = strrchr(host, ':');
-        bool port = colon && !strchr(colon, ']');
-        auto_free char *target =
-            memory_printf("::%.*s:%s", port ? (int)(colon - host) : (int)strlen(host), host, port ? colon + 1 : "443");
-        client->connect_to = curl_slist_append(NULL, target);
-        free(client->base);
-        client->base = memory_printf("https://%s%s", config->tls_server_name, port ? colon : "");
-    }
+    set_address(client);
+    set_proxy(client);
     if (k8s_credentials_refresh(&client->credentials, false, err)) {
         k8s_client_free(client);
         return error_wrap(err, "credentials of the API server");
@@ -299,6 +374,8 @@ void k8s_client_free(K8sClient *client)
     k8s_credentials_free(&client->credentials);
     free(client->user_agent);
     free(client->base);
+    free(client->host);
+    free(client->proxy);
     curl_slist_free_all(client->connect_to);
     free(client);
 }
@@ -323,7 +400,7 @@ K8sCall *k8s_client_send(K8sClient *client, const K8sRequest *request)
     call->path = memory_strdup(request->path);
     call->content_type = request->content_type ? memory_strdup(request->content_type) : NULL;
     call->server = request->path[0] == '/';
-    call->started = clock_monotonic();
+    call->started = call->last_byte = clock_monotonic();
     buffer_append(&call->request, request->body ? request->body : "", request->body ? request->body_len : 0);
     if (client->calls)
         client->calls->previous = call;
@@ -337,6 +414,8 @@ K8sCall *k8s_client_send(K8sClient *client, const K8sRequest *request)
     set_options(call);
     set_headers(call);
     curl_multi_add_handle(client->loop->multi, call->curl);
+    if (call->options.idle_ms > 0)
+        call->idle_timer = k8s_timer_start(client->loop, call->options.idle_ms, on_idle_timer, call);
     return call;
 }
 

@@ -17,6 +17,7 @@ typedef struct K8sReply {
     int status;       // HTTP status; 0: no answer came
     const char *body; // followed by a NUL; borrowed, for the time of the callback; "" when it was streamed
     size_t len;
+    bool idle;            // ended because no byte came for idle_ms
     double retry_after_s; // of Retry-After; 0: none
     Error error;          // ERROR_NONE for 2xx; else with http_status, and the reason and message of the Status object
 } K8sReply;

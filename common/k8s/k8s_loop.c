@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Timers in a list sorted by time (a process has a few hundred at most), transfers in curl's multi handle.
+// Timers in a binary heap (a process may have one for each of its objects), transfers in curl's multi handle.
 #include "common/k8s/k8s_loop_private.h"
 
 #include "common/base/clock.h"
@@ -9,9 +9,10 @@
 #include <math.h>
 
 struct K8sTimer {
-    K8sTimer *next;
     K8sLoop *loop;
+    size_t at; // in the heap
     double due;
+    uint64_t order; // of two that are due at the same time, the one that was started first
     void (*fire)(void *context);
     void *context;
 };
@@ -35,8 +36,9 @@ void k8s_loop_free(K8sLoop *loop)
 {
     if (!loop)
         return;
-    while (loop->timers)
-        k8s_timer_cancel(loop->timers);
+    for (size_t i = 0; i < loop->timer_count; i++)
+        free(loop->timers[i]);
+    free(loop->timers);
     curl_multi_cleanup(loop->multi);
     free(loop);
 }
@@ -46,15 +48,58 @@ double k8s_loop_now(const K8sLoop *loop)
     return loop->now;
 }
 
+// ---- timers --------------------------------------------------------------------------------------------------------
+
+static bool before(const K8sTimer *a, const K8sTimer *b)
+{
+    return a->due < b->due || (a->due <= b->due && a->order < b->order);
+}
+
+static void put(K8sLoop *loop, size_t at, K8sTimer *timer)
+{
+    loop->timers[at] = timer;
+    timer->at = at;
+}
+
+// Puts the timer, whose place `at` is free, where it belongs.
+static void settle(K8sLoop *loop, size_t at, K8sTimer *timer)
+{
+    for (; at > 0 && before(timer, loop->timers[(at - 1) / 2]); at = (at - 1) / 2)
+        put(loop, at, loop->timers[(at - 1) / 2]);
+    for (size_t child; (child = 2 * at + 1) < loop->timer_count; at = child) {
+        if (child + 1 < loop->timer_count && before(loop->timers[child + 1], loop->timers[child]))
+            child++;
+        if (!before(loop->timers[child], timer))
+            break;
+        put(loop, at, loop->timers[child]);
+    }
+    put(loop, at, timer);
+}
+
+static void take_out(K8sTimer *timer)
+{
+    K8sLoop *loop = timer->loop;
+    K8sTimer *last = loop->timers[--loop->timer_count];
+
+    if (last != timer)
+        settle(loop, timer->at, last);
+}
+
 K8sTimer *k8s_timer_start(K8sLoop *loop, int64_t ms, void (*fire)(void *context), void *context)
 {
-    K8sTimer *timer = memory_alloc(sizeof *timer), **place = &loop->timers;
+    K8sTimer *timer = memory_alloc(sizeof *timer);
 
-    *timer = (K8sTimer){.loop = loop, .due = clock_monotonic() + (double)ms / 1000.0, .fire = fire, .context = context};
-    while (*place && (*place)->due <= timer->due)
-        place = &(*place)->next;
-    timer->next = *place;
-    *place = timer;
+    *timer = (K8sTimer){.loop = loop,
+                        .due = clock_monotonic() + (double)ms / 1000.0,
+                        .order = loop->timer_order++,
+                        .fire = fire,
+                        .context = context};
+    if (loop->timer_count == loop->timer_room) {
+        loop->timer_room = loop->timer_room ? loop->timer_room * 2 : 16;
+        loop->timers = memory_realloc(loop->timers, loop->timer_room * sizeof *loop->timers);
+    }
+    loop->timer_count++;
+    settle(loop, loop->timer_count - 1, timer);
     return timer;
 }
 
@@ -62,12 +107,7 @@ void k8s_timer_cancel(K8sTimer *timer)
 {
     if (!timer)
         return;
-    for (K8sTimer **place = &timer->loop->timers; *place; place = &(*place)->next) {
-        if (*place == timer) {
-            *place = timer->next;
-            break;
-        }
-    }
+    take_out(timer);
     free(timer);
 }
 
@@ -76,15 +116,17 @@ static void fire_due(K8sLoop *loop)
 {
     double now = loop->now;
 
-    while (loop->timers && loop->timers->due <= now) {
-        K8sTimer *timer = loop->timers;
-        loop->timers = timer->next;
+    while (loop->timer_count > 0 && loop->timers[0]->due <= now) {
+        K8sTimer *timer = loop->timers[0];
         void (*fire)(void *) = timer->fire;
         void *context = timer->context;
+        take_out(timer);
         free(timer);
         fire(context);
     }
 }
+
+// ---- turning -------------------------------------------------------------------------------------------------------
 
 static void finish_transfers(K8sLoop *loop)
 {
@@ -107,8 +149,8 @@ int k8s_loop_turn(K8sLoop *loop, int max_ms, Error *err)
     int wait_ms = max_ms, running = 0;
 
     loop->now = clock_monotonic();
-    if (loop->timers) {
-        double ms = ceil((loop->timers->due - loop->now) * 1000.0);
+    if (loop->timer_count > 0) {
+        double ms = ceil((loop->timers[0]->due - loop->now) * 1000.0);
         if (ms < (double)wait_ms)
             wait_ms = ms > 0 ? (int)ms : 0;
     }

@@ -2,6 +2,7 @@
 #include "common/k8s/k8s_status.h"
 
 #include <limits.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -13,7 +14,7 @@ static const struct {
     {400, ERROR_PROTOCOL, ""},
     {401, ERROR_CREDENTIALS,
      "the token or certificate is not accepted: see the kubeconfig, or the pod's service account"},
-    {403, ERROR_CREDENTIALS, "give the account this right by a Role and a RoleBinding"},
+    {403, ERROR_CONDITION, ""}, // an admission plugin's: quota, Pod Security, a namespace that ends; see hint_rights()
     {404, ERROR_CONDITION, ""},
     {405, ERROR_PROTOCOL, ""},
     {408, ERROR_TRANSIENT, ""},
@@ -38,6 +39,29 @@ json_object *k8s_json_parse(const char *text, size_t len)
     return object;
 }
 
+// What RBAC refuses names the right: … cannot list resource "jobs" in API group "batch" in the namespace "x".
+static void hint_rights(const char *message, Error *err)
+{
+    const char *cannot = strstr(message, " cannot ");
+    char verb[32], resource[128], group[128] = "";
+
+    if (err->http_status != 403 || !cannot ||
+        sscanf(cannot, " cannot %31[a-z] resource \"%127[^\"]\" in API group \"%127[^\"]", verb, resource, group) < 2)
+        return;
+    err->code = ERROR_CREDENTIALS;
+    bool one = strstr(message, " in the namespace ") != NULL;
+    error_hint(err, "give the account this right by a %s: apiGroups: [\"%s\"], resources: [\"%s\"], verbs: [\"%s\"]",
+               one ? "Role and a RoleBinding" : "ClusterRole and a ClusterRoleBinding", group, resource, verb);
+}
+
+static void hint_unknown(const char *message, Error *err)
+{
+    if (err->http_status == 404 &&
+        (strstr(message, "could not find the requested resource") || strstr(message, "404 page not found")))
+        error_hint(err,
+                   "the API server does not know this kind of object: are the CustomResourceDefinitions installed?");
+}
+
 static void fill(const char *method, const char *path, int status, const char *reason, const char *message, Error *err)
 {
     ErrorCode code = status >= 500 ? ERROR_TRANSIENT : ERROR_PROTOCOL;
@@ -55,6 +79,8 @@ static void fill(const char *method, const char *path, int status, const char *r
     err->http_status = status;
     if (*hint)
         error_hint(err, "%s", hint);
+    hint_rights(message, err);
+    hint_unknown(message, err);
 }
 
 static const char *text_of(json_object *object, const char *name)

@@ -9,8 +9,8 @@
 #include <stddef.h>
 
 // status: the HTTP status, not 2xx. body: the Status object, or whatever came instead. Sets err: http_status, a code
-// (401, 403: credentials; 404, 409, 410, 422: condition; 408, 429, 5xx: transient; others: protocol), a message as "GET
-// /apis/…: 403 Forbidden: …" and, where something can be done, the hint.
+// (401, 403 of RBAC: credentials; other 403, 404, 409, 410, 422: condition; 408, 429, 5xx: transient; others:
+// protocol), a message as "GET /apis/…: 403 Forbidden: …" and, where something can be done, the hint.
 void k8s_status_error(const char *method, const char *path, int status, const char *body, size_t len, Error *err);
 // The same from a Status object that came as an ERROR event of a watch; its `code` is the status.
 void k8s_status_event_error(const char *path, json_object *status_object, Error *err);

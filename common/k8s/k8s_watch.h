@@ -14,7 +14,7 @@ typedef struct K8sWatchSpec {   // texts are copied
     const char *path;           // of the collection: "/apis/batch/v1/jobs" for all namespaces
     const char *label_selector; // or NULL
     // A complete new state follows (at the start, and again after 410): what is not given until `synced` is gone.
-    // A consumer fills a temporary store and swaps.
+    // A consumer fills a temporary store and swaps; it drops what it has when it begins anew before `synced`.
     void (*begin)(void *context);
     void (*object)(void *context, K8sEventType type, json_object *object); // borrowed
     void (*synced)(void *context); // the state is complete; from here on events change it
@@ -24,5 +24,5 @@ typedef struct K8sWatchSpec {   // texts are copied
 typedef struct K8sWatch K8sWatch;
 
 K8sWatch *k8s_watch_start(K8sClient *client, const K8sWatchSpec *spec); // never NULL; failures are logged and retried
-void k8s_watch_stop(K8sWatch *watch);                                   // NULL is fine; no callback after it
-bool k8s_watch_synced(const K8sWatch *watch);                           // has been complete at least once
+void k8s_watch_stop(K8sWatch *watch);         // NULL is fine; no callback after it; not from one of them
+bool k8s_watch_synced(const K8sWatch *watch); // has been complete at least once

@@ -1,12 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """A real cluster for the whole run. KUBEFERRY_E2E_CLUSTER=DIR uses one that runs already (make cluster-up)."""
 
+import itertools
 import os
+import re
+import re
 import subprocess
 import tempfile
 
 import pytest
 
+NUMBERS = itertools.count(1)  # no two namespaces of a run have one name
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 SCRIPT = os.path.join(ROOT, "test", "cluster", "cluster.sh")
 
@@ -45,7 +49,7 @@ def cluster():
 
 @pytest.fixture
 def namespace(cluster, request):
-    name = request.node.name.replace("_", "-").lower()[:60].strip("-")
+    name = re.sub("[^a-z0-9]+", "-", request.node.name.lower())[:60].strip("-")
     cluster.kubectl("create", "namespace", name)
     yield name
     cluster.kubectl("delete", "namespace", name, "--wait=false")

@@ -14,7 +14,7 @@ from conftest import ROOT
 sys.path.insert(0, os.path.join(ROOT, "test", "engine"))
 from servers import eventually  # noqa: E402
 
-TOOL = os.path.join(ROOT, "build", "test", "e2e", "watch_tool")
+TOOL = os.environ.get("KUBEFERRY_WATCH_TOOL", os.path.join(ROOT, "build", "test", "e2e", "watch_tool"))
 
 
 class Watcher:
