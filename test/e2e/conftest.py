@@ -4,7 +4,6 @@
 import itertools
 import os
 import re
-import re
 import subprocess
 import tempfile
 
@@ -49,7 +48,7 @@ def cluster():
 
 @pytest.fixture
 def namespace(cluster, request):
-    name = re.sub("[^a-z0-9]+", "-", request.node.name.lower())[:60].strip("-")
+    name = re.sub("[^a-z0-9]+", "-", request.node.name.lower())[:50].strip("-") + f"-{next(NUMBERS)}"
     cluster.kubectl("create", "namespace", name)
     yield name
     cluster.kubectl("delete", "namespace", name, "--wait=false")
