@@ -102,7 +102,7 @@ static void back_off(K8sWatch *w, const Error *err, double retry_after_s)
 static void expired(K8sWatch *w)
 {
     log_info("watch", "%s: the state is too old to go on from; listing again", w->path);
-    w->newest = w->listing || !w->version;
+    w->newest = !w->whole || !w->version;
     w->whole = false;
     go_on_after(w, w->backoff_ms / 8);
     double_backoff(w);

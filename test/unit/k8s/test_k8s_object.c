@@ -52,24 +52,6 @@ static void test_reading_is_lenient(void **state)
     json_object_put(o);
 }
 
-static void test_a_refusal_names_what_and_why(void **state)
-{
-    static const char BODY[] = "{\"kind\":\"Status\",\"status\":\"Failure\",\"reason\":\"Forbidden\",\"code\":403,"
-                               "\"message\":\"jobs.batch is forbidden: User \\\"x\\\" cannot list\"}";
-    Error err = {0};
-    (void)state;
-
-    k8s_status_error("GET", "/apis/batch/v1/jobs?limit=500", 403, BODY, strlen(BODY), &err);
-    assert_string_equal(err.message,
-                        "GET /apis/batch/v1/jobs: 403 Forbidden: jobs.batch is forbidden: User \"x\" cannot list");
-    assert_int_equal(err.code, ERROR_CREDENTIALS);
-    assert_int_equal(err.http_status, 403);
-    assert_string_not_equal(err.hint, "");
-    k8s_status_error("GET", "/x", 503, "<html>\nbusy", 11, &err);
-    assert_string_equal(err.message, "GET /x: 503: <html>");
-    assert_int_equal(err.code, ERROR_TRANSIENT);
-}
-
 static void test_json_is_bounded(void **state)
 {
     char deep[400];
@@ -87,7 +69,6 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_times),
         cmocka_unit_test(test_reading_is_lenient),
-        cmocka_unit_test(test_a_refusal_names_what_and_why),
         cmocka_unit_test(test_json_is_bounded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
