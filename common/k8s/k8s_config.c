@@ -55,7 +55,11 @@ static int data_of(json_object *object, const char *name, char **out, Error *err
 
     if (!text)
         return 0;
-    size_t len = strlen(text);
+    size_t len = 0;
+    for (const char *p = text; *p; p++) // a text of several lines
+        if (!strchr(" \r\n\t", *p))
+            text[len++] = *p;
+    text[len] = '\0';
     char *bytes = memory_zalloc(len + 4);
     int decoded = EVP_DecodeBlock((unsigned char *)bytes, (const unsigned char *)text, (int)len);
     if (decoded < 0) {
@@ -67,8 +71,8 @@ static int data_of(json_object *object, const char *name, char **out, Error *err
     return 0;
 }
 
-// The entry of a named list, [{name: …, <what>: {…}}].
-static json_object *named(json_object *root, const char *list, const char *name, const char *what)
+// The entry of a named list, [{name: …, cluster: {…}}].
+static json_object *named(json_object *root, const char *list, const char *name)
 {
     json_object *items = member(root, list);
 
@@ -76,7 +80,7 @@ static json_object *named(json_object *root, const char *list, const char *name,
         json_object *item = json_object_array_get_idx(items, i);
         json_object *found = member(item, "name");
         if (found && strcmp(json_object_get_string(found), name) == 0)
-            return member(item, what);
+            return item;
     }
     return NULL;
 }
@@ -158,7 +162,7 @@ static int read_root(json_object *root, const char *directory, const char *conte
     out->context = context ? memory_strdup(context) : text_of(root, "current-context");
     if (!out->context)
         return error_set(err, ERROR_USAGE, "current-context is not set: name one with --context");
-    json_object *found = named(root, "contexts", out->context, "context");
+    json_object *found = member(named(root, "contexts", out->context), "context");
     if (!found)
         return error_set(err, ERROR_USAGE, "there is no context \"%s\"", out->context);
     auto_free char *cluster_name = text_of(found, "cluster");
@@ -166,11 +170,13 @@ static int read_root(json_object *root, const char *directory, const char *conte
     out->namespace_name = text_of(found, "namespace");
     if (!out->namespace_name)
         out->namespace_name = memory_strdup("default");
-    json_object *cluster = named(root, "clusters", cluster_name ? cluster_name : "", "cluster");
-    json_object *user = named(root, "users", user_name ? user_name : "", "user");
+    json_object *cluster = member(named(root, "clusters", cluster_name ? cluster_name : ""), "cluster");
+    json_object *entry = named(root, "users", user_name ? user_name : ""), *user = member(entry, "user");
     if (!cluster)
         return error_set(err, ERROR_USAGE, "context \"%s\": there is no cluster \"%s\"", out->context,
                          cluster_name ? cluster_name : "");
+    if (user_name && !entry)
+        return error_set(err, ERROR_USAGE, "context \"%s\": there is no user \"%s\"", out->context, user_name);
     if (read_cluster(cluster, directory, out, err) || (user && read_user(user, directory, out, err)))
         return error_wrap(err, "context \"%s\"", out->context);
     return 0;
@@ -213,10 +219,10 @@ static void make_absolute(json_object *root, const char *list, const char *what,
 static void merge(json_object *into, json_object *more)
 {
     static const char *const LISTS[] = {"clusters", "users", "contexts"};
-    json_object *current = member(more, "current-context");
+    auto_free char *current = text_of(more, "current-context"), *before = text_of(into, "current-context");
 
-    if (current && !member(into, "current-context"))
-        json_object_object_add(into, "current-context", json_object_get(current));
+    if (current && !before)
+        json_object_object_add(into, "current-context", json_object_new_string(current));
     for (size_t l = 0; l < sizeof LISTS / sizeof *LISTS; l++) {
         json_object *items = member(more, LISTS[l]), *kept = member(into, LISTS[l]);
         if (!kept) {
@@ -283,6 +289,7 @@ static int load_account(K8sConfig *out, Error *err)
     out->namespace_name = file_read(ACCOUNT_DIRECTORY "/namespace", 256, NULL, &none);
     if (!out->namespace_name)
         out->namespace_name = memory_strdup("default");
+    out->namespace_name[strcspn(out->namespace_name, "\r\n")] = '\0';
     if (access(out->token_file, R_OK)) {
         error_set(err, ERROR_USAGE, "the pod has no service account token at " ACCOUNT_DIRECTORY);
         return error_hint(err, "set automountServiceAccountToken: true in the pod, or give --kubeconfig");

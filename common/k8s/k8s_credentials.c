@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Runs the plugin while the caller waits: it is a person's command line that has one, not the controller.
 #include "common/k8s/k8s_credentials.h"
 
 #include "common/base/clock.h"
@@ -64,6 +65,8 @@ static int take_answer(K8sCredentials *c, const Buffer *output, Error *err)
     const char *token = k8s_text(status, "token");
     int rc = 0;
 
+    free(c->header);
+    c->header = NULL;
     take_text(status, "clientCertificateData", &c->certificate_pem);
     take_text(status, "clientKeyData", &c->key_pem);
     if (*token)
@@ -96,8 +99,10 @@ static int from_plugin(K8sCredentials *c, Error *err)
     memcpy(environment, exec->environment, variables * sizeof *environment);
     environment[variables] = info;
     ProcessCommand command = {.argv = argv, .environment = environment, .output_max = PLUGIN_OUTPUT_MAX};
-    if (process_run(&command, &result, err))
-        return error_wrap(err, "credential plugin %s", exec->command);
+    if (process_run(&command, &result, err)) {
+        error_wrap(err, "credential plugin %s", exec->command);
+        return error_hint(err, "the kubeconfig names it in user.exec.command; it must be installed and in PATH");
+    }
     if (result.exit_status)
         return error_set(err, ERROR_CREDENTIALS, "credential plugin %s ended with %d: %.500s", exec->command,
                          result.exit_status, buffer_text(&result.errors));

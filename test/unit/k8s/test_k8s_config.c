@@ -86,6 +86,17 @@ static void test_what_is_refused(void **state)
         {"{contexts: [{name: x, context: {cluster: c}}], clusters: [{name: c, cluster: {server: 'https://h', "
          "certificate-authority-data: '***'}}]}",
          "x", "context \"x\": certificate-authority-data is not base64"},
+        {"{contexts: [{name: x, context: {cluster: c, user: u}}], clusters: [{name: c, cluster: {server: "
+         "'https://h'}}]}",
+         "x", "context \"x\": there is no user \"u\""},
+        {"{contexts: [{name: x, context: {cluster: c, user: u}}], clusters: [{name: c, cluster: {server: "
+         "'https://h'}}], "
+         "users: [{name: u, user: {exec: {}}}]}",
+         "x", "user.exec.command is missing"},
+        {"{contexts: [{name: x, context: {cluster: c, user: u}}], clusters: [{name: c, cluster: {server: "
+         "'https://h'}}], "
+         "users: [{name: u, user: {auth-provider: {name: gcp}}}]}",
+         "x", "user.auth-provider is no longer supported"},
         {"a: &x 1\nb: *x\n", NULL, "aliases are not supported"},
     };
     (void)state;
@@ -118,7 +129,9 @@ static void test_files_are_merged(void **state)
     assert_non_null(mkdtemp(directory));
     auto_free char *one = memory_printf("%s/one", directory);
     auto_free char *two = memory_printf("%s/two", directory);
-    auto_free char *list = memory_printf("%s:%s/missing:%s", one, directory, two);
+    auto_free char *zero = memory_printf("%s/zero", directory);
+    auto_free char *list = memory_printf("%s:%s:%s/missing:%s", zero, one, directory, two);
+    write_file(zero, "current-context: ''\n");
     write_file(one, "current-context: x\ncontexts: [{name: x, context: {cluster: c, user: u}}]\n");
     write_file(two, "current-context: y\nclusters: [{name: c, cluster: {server: 'https://h:1'}}]\n"
                     "users: [{name: u, user: {tokenFile: token}}]\n");
@@ -130,18 +143,55 @@ static void test_files_are_merged(void **state)
     k8s_config_free(&c);
     assert_int_equal(k8s_config_load("/nowhere/config", NULL, &c, &err), -1);
     assert_string_equal(err.message, "kubeconfig /nowhere/config: there is no such file");
+    unlink(zero);
     unlink(one);
     unlink(two);
     rmdir(directory);
 }
 
+static void test_data_on_several_lines(void **state)
+{
+    static const char TEXT[] =
+        "current-context: x\ncontexts: [{name: x, context: {cluster: c}}]\nclusters:\n- name: c\n"
+        "  cluster:\n    server: https://h/k8s/c-1/\n    certificate-authority-data: |\n"
+        "      LS0t\n      LS1C\n";
+    K8sConfig c;
+    Error err = {0};
+    (void)state;
+
+    assert_int_equal(parse(TEXT, NULL, &c, &err), 0);
+    assert_string_equal(c.ca_pem, "-----B");
+    assert_string_equal(c.server, "https://h/k8s/c-1");
+    assert_null(c.token);
+    k8s_config_free(&c);
+}
+
+static void test_nothing_is_known(void **state)
+{
+    K8sConfig c;
+    Error err = {0};
+    auto_free char *home = memory_strdup(getenv("HOME") ? getenv("HOME") : "");
+    (void)state;
+
+    unsetenv("KUBECONFIG");
+    unsetenv("KUBERNETES_SERVICE_HOST");
+    setenv("HOME", "/nonexistent", 1);
+    assert_int_equal(k8s_config_load(NULL, NULL, &c, &err), -1);
+    assert_non_null(strstr(err.message, "/nonexistent/.kube/config is not there, and this is no pod"));
+    assert_string_equal(err.hint, "give --kubeconfig FILE or set KUBECONFIG");
+    setenv("KUBECONFIG", "/nonexistent/a:/nonexistent/b", 1);
+    assert_int_equal(k8s_config_load(NULL, NULL, &c, &err), -1);
+    assert_string_equal(err.message, "none of these kubeconfig files is there: /nonexistent/a:/nonexistent/b");
+    unsetenv("KUBECONFIG");
+    setenv("HOME", home, 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_the_current_context),
-        cmocka_unit_test(test_another_context_with_paths_and_plugin),
-        cmocka_unit_test(test_what_is_refused),
-        cmocka_unit_test(test_files_are_merged),
+        cmocka_unit_test(test_the_current_context),   cmocka_unit_test(test_another_context_with_paths_and_plugin),
+        cmocka_unit_test(test_what_is_refused),       cmocka_unit_test(test_files_are_merged),
+        cmocka_unit_test(test_data_on_several_lines), cmocka_unit_test(test_nothing_is_known),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
