@@ -60,38 +60,91 @@ def get(cluster, namespace, name="mytask"):
     return json.loads(cluster.kubectl("get", "mt", "-n", namespace, name, "-o", "json"))
 
 
-def test_a_manifest_of_the_client_applies_and_again_changes_nothing(cluster, namespace):
-    code, said = apply(cluster, namespace, CLIENT_MADE)
+def seen(cluster, namespace):
+    """Puts a status there, as the controller does soon after a task is made."""
+    cluster.kubectl("patch", "mt", "mytask", "-n", namespace, "--subresource=status", "--type=merge",
+                    "-p", '{"status": {"observedGeneration": 1, "taskStatus": "Prepare"}}')
+
+
+@pytest.mark.parametrize("more", [(), ("--server-side",)])
+def test_a_manifest_of_the_client_applies_and_again_changes_nothing(cluster, namespace, more):
+    code, said = apply(cluster, namespace, CLIENT_MADE, *more)
     assert code == 0, said
+    assert get(cluster, namespace)["status"] == {"observedGeneration": -1}  # a new object is not taken for done
+    seen(cluster, namespace)
     first = get(cluster, namespace)
-    assert first["status"] == {"observedGeneration": -1}  # a new object is not taken for done
-    for more in ((), (), ("--server-side", "--force-conflicts"), ("--server-side", "--force-conflicts")):
+    for _ in range(3):
         code, said = apply(cluster, namespace, CLIENT_MADE, *more)
         assert code == 0, said
-    again = get(cluster, namespace)
-    assert again["metadata"]["generation"] == first["metadata"]["generation"] == 1
-    assert again["spec"] == first["spec"]
+    assert get(cluster, namespace) == first  # resourceVersion and all
+    run = subprocess.run([SCRIPT, "exec", cluster.directory, "kubectl", "diff", "-n", namespace, "-f", "-",
+                          *[option + "=true" for option in more]], input=json.dumps(CLIENT_MADE), text=True, capture_output=True)
+    assert (run.returncode, run.stdout) == (0, "")
+
+
+def test_one_tool_after_the_other_trips_no_rule(cluster, namespace):
+    """What a client made by POST keeps its nulls, kubectl apply leaves them out, server-side apply puts them back."""
+    cluster.run("exec", "kubectl", "create", "-n", namespace, "-f", "-", input=json.dumps(CLIENT_MADE), stdout=subprocess.DEVNULL)
+    assert get(cluster, namespace)["spec"] == CLIENT_MADE["spec"]
+    for more in ((), ("--server-side", "--force-conflicts"), ()):
+        code, said = apply(cluster, namespace, CLIENT_MADE, *more)
+        assert code == 0, said
+    bare = copy.deepcopy(CLIENT_MADE)  # the same, written as a person would
+    bare["spec"]["migrationObj"]["whiteList"] = [
+        {"schemaName": "public", "tableList": [{"tableName": "orders", "isAll": True}]}, {"schemaName": "public", "isAll": True}]
+    del bare["spec"]["taskType"], bare["spec"]["globalTolerations"], bare["spec"]["sourceEndpoint"]["secret"]
+    for more in ((), ("--server-side", "--force-conflicts")):
+        code, said = apply(cluster, namespace, bare, *more)
+        assert code == 0, said
 
 
 @pytest.mark.parametrize("path, value, words", [
-    ("metadata.name", "a" * 64, "longer than 63 characters"),
-    ("metadata.name", "my.task", "write - in place of dots"),
+    ("metadata.name", "a" * 64, "at most 63 characters"),
+    ("metadata.name", "my.task", "write my-task"),
     ("spec.template", ..., "spec.template"),
     ("spec.taskType", "everything", "initialization-and-cdc"),
     ("spec.sourceEndpoint.address", "pg.example.com", "host:port"),
     ("spec.sourceEndpoint.address", "u:p@pg.example.com:5432", "host:port"),
-    ("spec.sourceEndpoint.secret.name", "mine", "not both"),
-    ("spec.sinkEndpoint.tls", {"mode": "verify-full"}, "need caSecret"),
+    ("spec.sourceEndpoint.secret.name", "mine", "given twice"),
+    ("spec.sinkEndpoint.tls", {"mode": "verify-full"}, "name the Secret that holds it"),
     ("spec.sinkEndpoint.tls", {"mode": "yes"}, "verify-full"),
     ("spec.initialization.steps", ["preCheck", "preCheck"], "twice"),
     ("spec.initialization.steps", ["dance"], "initStructLater"),
     ("spec.migrationObj.whiteList", [{"schemaName": ""}], "schemaName"),
-    ("spec.initialization.config", {"initData": {"parallelism": 0}}, "parallelism"),
+    ("spec.initialization.config", {"initData": {"parallelism": 0}}, "greater than or equal to 1"),
+    ("spec.initialization.config", {"preCheck": {"parallelism": 2}}, "leave out parallelism of preCheck"),
+    ("spec.initialization.config", {"initdata": {"jobs": 2}}, "no step is called initdata: write preCheck, initStruct, initData"),
+    ("spec.initialization.config", {"cdc": {"jobs": 2}}, "the settings of cdc stand in spec.cdc.config"),
+    ("spec.initialization.config", {"initData": {"jobs": 65}}, "less than or equal to 64"),
+    ("spec.initialization.config", {"initData": {"resource": {"limits": {"cpu": "much"}}}}, "limits.cpu"),
+    ("spec.cdc.config.parallelism", 2, "one process follows the slot"),
+    ("spec.cdc.config.metrics", {"periodSeconds": -1}, "greater than or equal to 0"),
+    ("spec.slotGuard", {"maxRetainedBytes": -1}, "greater than or equal to 0"),
+    ("spec.migrationObj.whiteList", [{"schemaName": "sales"}], "nothing is chosen in the schema sales: set isAll to true"),
+    ("spec.migrationObj.whiteList", [{"schemaName": "", "isAll": True}], "write the name of a schema, for example public"),
+    ("spec.migrationObj.whiteList", [{"isAll": True}], "whiteList[0].schemaName: Required value"),
+    ("spec.migrationObj.whiteList", [{"schemaName": "a", "tableList": [{"tableName": ""}]}], "whiteList[0].tableList[0].tableName"),
+    ("spec.migrationObj.whiteList", [{"schemaName": "a", "tableList": [{"tableName": "b" * 64}]}], "tableList[0].tableName: Too long"),
+    ("spec.migrationObj.whiteList", [{"schemaName": "a", "isAll": True, "dmlOp": ["upsert"]}], '"all", "none", "insert", "update", "delete"'),
+    ("spec.sourceEndpoint.address", "pg.example.com:0", "a number from 1 to 65535"),
+    ("spec.sourceEndpoint.address", "pg.example.com:65536", "a number from 1 to 65535"),
+    ("spec.sourceEndpoint.address", "a:5432,b:5432", "host:port"),
+    ("spec.sourceEndpoint.address", "fd00::1:5432", "host:port"),
+    ("spec.sourceEndpoint.address", "", "host:port"),
+    ("spec.sourceEndpoint.address", ..., "spec.sourceEndpoint.address: Required value"),
+    ("spec.sourceEndpoint.password", 123456, "must be of type string"),
+    ("spec.sourceEndpoint.password", "pw-1" * 300, "spec.sourceEndpoint.password: Too long"),
+    ("spec.sourceEndpoint.userName", "", "spec.sourceEndpoint.userName: Required value: write the role"),
+    ("spec.sourceEndpoint.endpointType", "socket", '"address"'),
+    ("spec.sinkEndpoint.tls", {"mode": "disable", "caSecret": {"name": "ca"}}, "leave out caSecret and clientSecret"),
+    ("spec.sinkEndpoint.tls", {"caSecret": {"key": "ca.crt"}}, "caSecret.name: Required value"),
+    ("spec.sinkEndpoint.address", "10.0.0.1:5432", "source and sink are one and the same database"),
+    ("spec.suspended", True, 'unknown field "spec.suspended"'),
 ])
 def test_what_is_refused_and_how(cluster, namespace, path, value, words):
     code, said = apply(cluster, namespace, changed(path, value))
     assert code != 0 and words in said, said
-    assert "pw-1" not in said
+    assert "pw-1" not in said and "123456" not in said
 
 
 @pytest.mark.parametrize("path, value", [
@@ -101,6 +154,14 @@ def test_what_is_refused_and_how(cluster, namespace, path, value, words):
     ("spec.initialization", None),
     ("spec.sourceEndpoint.secret", None),
     ("spec.suspend", True),
+    ("spec.initialization.config", {"initData": {"parallelism": 4, "jobs": 8, "resource": {"limits": {"cpu": 2, "memory": "1.5Gi"}}}}),
+    ("spec.initialization.config", {"initStruct": None, "preCheck": {"resource": None, "tolerations": None, "param": None, "metrics": None}}),
+    ("spec.cdc", None),
+    ("spec.globalTolerations", [{"operator": "Exists", "value": None, "tolerationSeconds": None}]),
+    ("spec.migrationObj.blackList", [{"schemaName": "a", "schemaMappingName": None, "isAll": None, "dmlOp": None, "ddlOp": [], "dclOp": None,
+                                      "tableList": [{"tableName": "b", "isAll": None, "fieldList": None, "tableMappingName": ""}]}]),
+    ("spec.sourceEndpoint", {"address": "h:1", "secret": {"name": "mine"}}),
+    ("spec.sourceEndpoint", {"address": "h:65535", "userName": "u", "password": None, "databaseName": None, "tls": {"mode": ""}}),
     ("spec.sinkEndpoint.tls", {"mode": "verify-full", "caSecret": {"name": "ca"}, "clientSecret": {"name": "ours"}}),
     ("spec.migrationObj.whiteList", [{"schemaName": "public", "tableList": [{"tableName": f"t{i}"} for i in range(5000)]}]),
 ])
@@ -110,12 +171,15 @@ def test_what_is_taken(cluster, namespace, path, value):
 
 
 @pytest.mark.parametrize("path, value, words", [
-    ("spec.template", "other", "template cannot be changed"),
-    ("spec.taskType", "cdc", "taskType cannot be changed"),
-    ("spec.taskType", ..., "taskType cannot be changed"),
-    ("spec.sinkEndpoint.address", "elsewhere:5432", "address of an endpoint cannot be changed"),
-    ("spec.sinkEndpoint.databaseName", "other", "databaseName cannot be changed"),
-    ("spec.migrationObj.whiteList", [{"schemaName": "sales"}], "migrationObj cannot be changed"),
+    ("spec.template", "other", "spec.template: Forbidden: cannot be changed (it is apecloud-pg2pg)"),
+    ("spec.taskType", "cdc", "spec.taskType: Forbidden: cannot be changed (it is initialization-and-cdc)"),
+    ("spec.initialization.steps", ["preCheck", "initData"], "spec.initialization: Forbidden: the steps cannot be changed"),
+    ("spec.initialization", ..., "spec.initialization: Forbidden: the steps cannot be changed"),
+    ("spec.sinkEndpoint.address", "elsewhere:5432", "spec.sinkEndpoint.address: Forbidden: cannot be changed (it is pg.example.com:5432)"),
+    ("spec.sinkEndpoint.databaseName", "other", "spec.sinkEndpoint.databaseName: Forbidden: cannot be changed"),
+    ("spec.migrationObj.whiteList", [{"schemaName": "sales", "isAll": True}], "whiteList cannot be changed"),
+    ("spec.migrationObj", ..., "whiteList cannot be changed"),
+    ("spec.migrationObj.blackList", [{"schemaName": "public", "tableList": [{"tableName": "orders"}]}], "blackList cannot be changed"),
 ])
 def test_what_cannot_be_changed(cluster, namespace, path, value, words):
     assert apply(cluster, namespace, CLIENT_MADE)[0] == 0
