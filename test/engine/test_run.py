@@ -87,7 +87,7 @@ def test_progress_metrics_and_health(pair):
         document = engine.until(lambda d: number(d["stream"]["lsnApplied"]) >= target, "the applied position in the document")
         assert document["version"] == 1 and document["task"] == pair.name and document["verb"] == "run"
         assert document["step"] == "cdc" and document["state"] == "running" and document["error"] is None
-        assert [step["state"] for step in document["steps"]] == ["done", "done", "done", "running"]
+        assert [step["state"] for step in document["steps"]] == ["done", "done", "done", "off", "running"]
         assert document["copy"]["tablesDone"] == document["copy"]["tablesTotal"] == 5
         assert document["copy"]["rowsDone"] == 100011
         assert document["stream"]["changes"] >= 2 and document["stream"]["lagBytes"] >= 0
