@@ -6,6 +6,7 @@
 #include "common/base/file.h"
 #include "common/base/memory.h"
 #include "common/base/secrets.h"
+#include "common/k8s/k8s_object.h"
 #include "common/k8s/k8s_yaml.h"
 
 #include <json-c/json.h>
@@ -17,19 +18,10 @@
 
 enum { FILE_MAX = 16 << 20 };
 
-static json_object *member(json_object *object, const char *name)
-{
-    json_object *found = NULL;
-
-    if (json_object_is_type(object, json_type_object))
-        json_object_object_get_ex(object, name, &found);
-    return found;
-}
-
 // A text field as a new string; NULL when absent or empty.
 static char *text_of(json_object *object, const char *name)
 {
-    json_object *found = member(object, name);
+    json_object *found = k8s_member(object, name);
 
     if (!found || json_object_is_type(found, json_type_object) || json_object_is_type(found, json_type_array))
         return NULL;
@@ -74,11 +66,11 @@ static int data_of(json_object *object, const char *name, char **out, Error *err
 // The entry of a named list, [{name: …, cluster: {…}}].
 static json_object *named(json_object *root, const char *list, const char *name)
 {
-    json_object *items = member(root, list);
+    json_object *items = k8s_member(root, list);
 
-    for (size_t i = 0; json_object_is_type(items, json_type_array) && i < json_object_array_length(items); i++) {
-        json_object *item = json_object_array_get_idx(items, i);
-        json_object *found = member(item, "name");
+    for (size_t i = 0; i < k8s_count(items); i++) {
+        json_object *item = k8s_item(items, i);
+        json_object *found = k8s_member(item, "name");
         if (found && strcmp(json_object_get_string(found), name) == 0)
             return item;
     }
@@ -87,21 +79,21 @@ static json_object *named(json_object *root, const char *list, const char *name)
 
 static char **strings_of(json_object *array)
 {
-    size_t count = json_object_is_type(array, json_type_array) ? json_object_array_length(array) : 0;
+    size_t count = k8s_count(array);
     char **out = memory_zalloc((count + 1) * sizeof *out);
 
     for (size_t i = 0; i < count; i++)
-        out[i] = memory_strdup(json_object_get_string(json_object_array_get_idx(array, i)) ?: "");
+        out[i] = memory_strdup(json_object_get_string(k8s_item(array, i)) ?: "");
     return out;
 }
 
 static char **environment_of(json_object *array)
 {
-    size_t count = json_object_is_type(array, json_type_array) ? json_object_array_length(array) : 0, kept = 0;
+    size_t count = k8s_count(array), kept = 0;
     char **out = memory_zalloc((count + 1) * sizeof *out);
 
     for (size_t i = 0; i < count; i++) {
-        json_object *item = json_object_array_get_idx(array, i);
+        json_object *item = k8s_item(array, i);
         auto_free char *name = text_of(item, "name");
         auto_free char *value = text_of(item, "value");
         if (name)
@@ -122,15 +114,15 @@ static int read_cluster(json_object *cluster, const char *directory, K8sConfig *
     out->ca_file = path_of(cluster, "certificate-authority", directory);
     out->proxy_url = text_of(cluster, "proxy-url");
     out->tls_server_name = text_of(cluster, "tls-server-name");
-    out->insecure = json_object_get_boolean(member(cluster, "insecure-skip-tls-verify"));
+    out->insecure = json_object_get_boolean(k8s_member(cluster, "insecure-skip-tls-verify"));
     return data_of(cluster, "certificate-authority-data", &out->ca_pem, err);
 }
 
 static int read_user(json_object *user, const char *directory, K8sConfig *out, Error *err)
 {
-    json_object *exec = member(user, "exec");
+    json_object *exec = k8s_member(user, "exec");
 
-    if (member(user, "auth-provider"))
+    if (k8s_member(user, "auth-provider"))
         return error_set(err, ERROR_USAGE,
                          "user.auth-provider is no longer supported by Kubernetes: use an exec plugin");
     out->certificate_file = path_of(user, "client-certificate", directory);
@@ -145,8 +137,8 @@ static int read_user(json_object *user, const char *directory, K8sConfig *out, E
         secrets_register(out->password);
     if (exec) {
         out->exec.command = text_of(exec, "command");
-        out->exec.arguments = strings_of(member(exec, "args"));
-        out->exec.environment = environment_of(member(exec, "env"));
+        out->exec.arguments = strings_of(k8s_member(exec, "args"));
+        out->exec.environment = environment_of(k8s_member(exec, "env"));
         out->exec.api_version = text_of(exec, "apiVersion");
         if (!out->exec.command)
             return error_set(err, ERROR_USAGE, "user.exec.command is missing");
@@ -162,7 +154,7 @@ static int read_root(json_object *root, const char *directory, const char *conte
     out->context = context ? memory_strdup(context) : text_of(root, "current-context");
     if (!out->context)
         return error_set(err, ERROR_USAGE, "current-context is not set: name one with --context");
-    json_object *found = member(named(root, "contexts", out->context), "context");
+    json_object *found = k8s_member(named(root, "contexts", out->context), "context");
     if (!found)
         return error_set(err, ERROR_USAGE, "there is no context \"%s\"", out->context);
     auto_free char *cluster_name = text_of(found, "cluster");
@@ -170,8 +162,8 @@ static int read_root(json_object *root, const char *directory, const char *conte
     out->namespace_name = text_of(found, "namespace");
     if (!out->namespace_name)
         out->namespace_name = memory_strdup("default");
-    json_object *cluster = member(named(root, "clusters", cluster_name ? cluster_name : ""), "cluster");
-    json_object *entry = named(root, "users", user_name ? user_name : ""), *user = member(entry, "user");
+    json_object *cluster = k8s_member(named(root, "clusters", cluster_name ? cluster_name : ""), "cluster");
+    json_object *entry = named(root, "users", user_name ? user_name : ""), *user = k8s_member(entry, "user");
     if (!cluster)
         return error_set(err, ERROR_USAGE, "context \"%s\": there is no cluster \"%s\"", out->context,
                          cluster_name ? cluster_name : "");
@@ -203,10 +195,10 @@ int k8s_config_parse(const char *text, size_t len, const char *directory, const 
 static void make_absolute(json_object *root, const char *list, const char *what, const char *const *fields,
                           const char *directory)
 {
-    json_object *items = member(root, list);
+    json_object *items = k8s_member(root, list);
 
-    for (size_t i = 0; json_object_is_type(items, json_type_array) && i < json_object_array_length(items); i++) {
-        json_object *entry = member(json_object_array_get_idx(items, i), what);
+    for (size_t i = 0; i < k8s_count(items); i++) {
+        json_object *entry = k8s_member(k8s_item(items, i), what);
         for (const char *const *field = fields; *field; field++) {
             auto_free char *path = path_of(entry, *field, directory);
             if (path)
@@ -224,13 +216,13 @@ static void merge(json_object *into, json_object *more)
     if (current && !before)
         json_object_object_add(into, "current-context", json_object_new_string(current));
     for (size_t l = 0; l < sizeof LISTS / sizeof *LISTS; l++) {
-        json_object *items = member(more, LISTS[l]), *kept = member(into, LISTS[l]);
+        json_object *items = k8s_member(more, LISTS[l]), *kept = k8s_member(into, LISTS[l]);
         if (!kept) {
             kept = json_object_new_array();
             json_object_object_add(into, LISTS[l], kept);
         }
-        for (size_t i = 0; json_object_is_type(items, json_type_array) && i < json_object_array_length(items); i++)
-            json_object_array_add(kept, json_object_get(json_object_array_get_idx(items, i)));
+        for (size_t i = 0; i < k8s_count(items); i++)
+            json_object_array_add(kept, json_object_get(k8s_item(items, i)));
     }
 }
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "common/k8s/k8s_status.h"
 
+#include "common/k8s/k8s_object.h"
+
 #include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -83,23 +85,13 @@ static void fill(const char *method, const char *path, int status, const char *r
     hint_unknown(message, err);
 }
 
-static const char *text_of(json_object *object, const char *name)
-{
-    json_object *found = NULL;
-
-    if (json_object_is_type(object, json_type_object) && json_object_object_get_ex(object, name, &found) &&
-        json_object_is_type(found, json_type_string))
-        return json_object_get_string(found);
-    return "";
-}
-
 void k8s_status_error(const char *method, const char *path, int status, const char *body, size_t len, Error *err)
 {
     json_object *object = k8s_json_parse(body, len);
     char plain[200];
 
-    if (object && *text_of(object, "message")) {
-        fill(method, path, status, text_of(object, "reason"), text_of(object, "message"), err);
+    if (object && *k8s_text(object, "message")) {
+        fill(method, path, status, k8s_text(object, "reason"), k8s_text(object, "message"), err);
     } else { // a proxy's page, say
         snprintf(plain, sizeof plain, "%.*s", (int)(len < sizeof plain ? len : sizeof plain - 1), body);
         plain[strcspn(plain, "\r\n")] = '\0';
@@ -110,11 +102,8 @@ void k8s_status_error(const char *method, const char *path, int status, const ch
 
 void k8s_status_event_error(const char *path, json_object *status_object, Error *err)
 {
-    json_object *code = NULL;
-    int status =
-        json_object_is_type(status_object, json_type_object) && json_object_object_get_ex(status_object, "code", &code)
-            ? json_object_get_int(code)
-            : 500;
+    json_object *code = k8s_member(status_object, "code");
+    int status = code ? json_object_get_int(code) : 500;
 
-    fill("WATCH", path, status, text_of(status_object, "reason"), text_of(status_object, "message"), err);
+    fill("WATCH", path, status, k8s_text(status_object, "reason"), k8s_text(status_object, "message"), err);
 }
