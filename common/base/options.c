@@ -4,6 +4,7 @@
 
 #include "common/base/memory.h"
 #include "common/base/nearest.h"
+#include "common/base/secrets.h"
 
 #include <errno.h>
 #include <string.h>
@@ -165,10 +166,8 @@ static int take_environment(const Parser *p)
             continue;
         if (p->values[i].origin == OPTION_UNSET && take_value(p, i, text, OPTION_FROM_ENVIRONMENT))
             return -1;
-        if (spec->secret) {
-            memset(text, '*', strlen(text)); // /proc/PID/environ shows the environment as it is now
-            unsetenv(spec->env);             // child processes need not know it
-        }
+        if (spec->secret)
+            secrets_wipe_variable(spec->env);
     }
     return 0;
 }

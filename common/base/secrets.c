@@ -5,6 +5,7 @@
 #include "common/base/memory.h"
 
 #include <pthread.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { MAX_SECRETS = 16, MIN_LENGTH = 3 };
@@ -26,6 +27,16 @@ void secrets_register(const char *secret)
     if (i == known.count && known.count < MAX_SECRETS)
         known.secret[known.count++] = memory_strdup(secret);
     pthread_mutex_unlock(&known.lock);
+}
+
+void secrets_wipe_variable(const char *name)
+{
+    char *value = getenv(name);
+
+    if (!value)
+        return;
+    memset(value, '*', strlen(value));
+    unsetenv(name);
 }
 
 void secrets_scrub(char *text)

@@ -3,6 +3,7 @@
 #include "common/base/file.h"
 #include "common/base/json_read.h"
 #include "common/base/memory.h"
+#include "common/base/secrets.h"
 #include "common/contract/task_document.h"
 
 #include <stdio.h>
@@ -185,18 +186,14 @@ static int read_endpoint(json_object *o, const char *path, Endpoint *out, Error 
     return 0;
 }
 
-// /proc/PID/environ shows the environment as it is now, and child processes need not know what was in it.
 static void wipe_variables(json_object *endpoint)
 {
     static const char *const FIELDS[] = {"passwordEnv", "userEnv"};
 
     for (size_t i = 0; endpoint && i < COUNT_OF(FIELDS); i++) {
         const char *name = json_object_get_string(json_object_object_get(endpoint, FIELDS[i]));
-        char *value = given(name) ? getenv(name) : NULL;
-        if (!value)
-            continue;
-        memset(value, '*', strlen(value));
-        unsetenv(name);
+        if (given(name))
+            secrets_wipe_variable(name);
     }
 }
 

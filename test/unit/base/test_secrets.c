@@ -23,11 +23,23 @@ static void test_short_ones_are_left(void **state)
     assert_string_equal(text, "ab stays");
 }
 
+static void test_a_wiped_variable_is_gone(void **state)
+{
+    (void)state;
+    setenv("KUBEFERRY_UNIT_SECRET", "s3cret", 1);
+    char *value = getenv("KUBEFERRY_UNIT_SECRET"); // unsetenv takes it out of the list and leaves its bytes
+    secrets_wipe_variable("KUBEFERRY_UNIT_SECRET");
+    assert_null(getenv("KUBEFERRY_UNIT_SECRET"));
+    assert_string_equal(value, "******");
+    secrets_wipe_variable("KUBEFERRY_UNIT_SECRET"); // not there: nothing happens
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_occurrence_is_masked),
         cmocka_unit_test(test_short_ones_are_left),
+        cmocka_unit_test(test_a_wiped_variable_is_gone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
