@@ -5,24 +5,7 @@
 #include "common/base/memory.h"
 #include "common/base/stop.h"
 
-#include <stdlib.h>
 #include <string.h>
-
-static int compare_oids(const void *a, const void *b)
-{
-    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
-    return x < y ? -1 : x > y;
-}
-
-static uint32_t *sorted_oids(const LedgerRelations *relations)
-{
-    uint32_t *oids = memory_alloc((relations->count + 1) * sizeof *oids);
-
-    for (size_t i = 0; i < relations->count; i++)
-        oids[i] = relations->items[i].source_oid;
-    qsort(oids, relations->count, sizeof *oids, compare_oids);
-    return oids;
-}
 
 static bool waits_for_cutover(const LateStructure *late, const StructureItem *item)
 {
@@ -51,13 +34,12 @@ int late_structure_make(const LateStructure *late, size_t *made, Error *err)
     auto_pgconn PGconn *sink = NULL;
     const StructureItem *items;
     size_t count = structure_items(late->structure, &items), known = late->relations->count, ignored = 0;
-    auto_free uint32_t *oids = sorted_oids(late->relations);
+    auto_free const LedgerRelation **sorted = ledger_relations_by_oid(late->relations);
 
     if (context_connect_sink(late->ctx, &sink, err) || pg_exec(sink, "SET maintenance_work_mem = '256MB'", err))
         return -1;
     for (size_t i = 0; i < count; i++) {
-        if (!late->early_too && items[i].early &&
-            bsearch(&items[i].relation_oid, oids, known, sizeof *oids, compare_oids))
+        if (!late->early_too && items[i].early && ledger_relation_find(sorted, known, items[i].relation_oid))
             continue; // built as soon as the table's rows were in
         if (stop_check(err) || make(late, sink, &items[i], made ? made : &ignored, err))
             return -1;

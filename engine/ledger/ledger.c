@@ -265,6 +265,14 @@ int ledger_structure_done(Ledger *ledger, bool done, Error *err)
     return update_task(ledger, "structure_done = $3", done ? "true" : "false", err);
 }
 
+int ledger_check_rows(const Ledger *ledger, const char *what, Error *err)
+{
+    if (ledger->task.data_done)
+        return 0;
+    error_set(err, ERROR_CONDITION, "the rows of this task have not all been copied, so %s", what);
+    return error_hint(err, "run init-data first, with the same --name (or \"run\", which does all steps)");
+}
+
 int ledger_data_done(Ledger *ledger, bool done, Error *err)
 {
     ledger->task.data_done = done;

@@ -45,6 +45,8 @@ MUST_CHECK int ledger_slot_creating(Ledger *ledger, bool publication_made, Error
 MUST_CHECK int ledger_slot_ready(Ledger *ledger, uint64_t consistent_point, Error *err);
 MUST_CHECK int ledger_slot_dropped(Ledger *ledger, Error *err);
 MUST_CHECK int ledger_structure_done(Ledger *ledger, bool done, Error *err);
+// ERROR_CONDITION while rows of the task are still to be copied: "…, so <what>".
+MUST_CHECK int ledger_check_rows(const Ledger *ledger, const char *what, Error *err);
 MUST_CHECK int ledger_data_done(Ledger *ledger, bool done, Error *err);
 // Removes the task's rows; the schema too when no other task is left in it. No schema: nothing to do.
 MUST_CHECK int ledger_remove(PGconn *sink, const char *task_name, Error *err);

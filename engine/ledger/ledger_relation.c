@@ -2,10 +2,12 @@
 // The ledger's relations, the queue of chunks, the position of cdc and the barrier.
 #include "engine/ledger/ledger_relation.h"
 
+#include "common/base/memory.h"
 #include "engine/pg/array.h"
 #include "engine/pg/lsn.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { NUMBER_SIZE = 24 };
@@ -32,6 +34,34 @@ static int state_index(const char *const *names, int count, const char *name)
         if (strcmp(names[i], name) == 0)
             return i;
     return 0;
+}
+
+static int compare_by_oid(const void *a, const void *b)
+{
+    const LedgerRelation *x = *(const LedgerRelation *const *)a, *y = *(const LedgerRelation *const *)b;
+    return x->source_oid < y->source_oid ? -1 : x->source_oid > y->source_oid;
+}
+
+static int compare_key(const void *key, const void *element)
+{
+    uint32_t oid = *(const uint32_t *)key, other = (*(const LedgerRelation *const *)element)->source_oid;
+    return oid < other ? -1 : oid > other;
+}
+
+const LedgerRelation **ledger_relations_by_oid(const LedgerRelations *relations)
+{
+    const LedgerRelation **sorted = memory_alloc((relations->count + 1) * sizeof *sorted);
+
+    for (size_t i = 0; i < relations->count; i++)
+        sorted[i] = &relations->items[i];
+    qsort(sorted, relations->count, sizeof *sorted, compare_by_oid);
+    return sorted;
+}
+
+const LedgerRelation *ledger_relation_find(const LedgerRelation *const *sorted, size_t count, uint32_t source_oid)
+{
+    const LedgerRelation *const *found = bsearch(&source_oid, sorted, count, sizeof *sorted, compare_key);
+    return found ? *found : NULL;
 }
 
 int ledger_relations_load(PGconn *conn, int64_t task_id, Arena *arena, LedgerRelations *out, Error *err)

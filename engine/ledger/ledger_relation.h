@@ -25,6 +25,10 @@ typedef struct LedgerRelations {
     size_t count;
 } LedgerRelations;
 
+// Pointers into relations, sorted by source_oid, for ledger_relation_find. Caller frees.
+const LedgerRelation **ledger_relations_by_oid(const LedgerRelations *relations);
+// sorted: of ledger_relations_by_oid. NULL: not among them.
+const LedgerRelation *ledger_relation_find(const LedgerRelation *const *sorted, size_t count, uint32_t source_oid);
 MUST_CHECK int ledger_relations_load(PGconn *conn, int64_t task_id, Arena *arena, LedgerRelations *out, Error *err);
 // Adds relations that the ledger does not know yet (kind 'r' only), in state waiting. columns: their signature is taken
 // by the first Relation message of cdc and by init-data; see ledger_relation_set_columns.

@@ -39,21 +39,13 @@ static int sync_sequences(const Context *ctx, Ledger *ledger, Error *err)
     return 0;
 }
 
-// Changes of a table that is not complete would meet rows that are still to come.
-static int check_rows_are_in(const Ledger *ledger, Error *err)
-{
-    if (ledger->task.data_done)
-        return 0;
-    error_set(err, ERROR_CONDITION, "the rows of this task have not all been copied, so its changes cannot be followed yet");
-    return error_hint(err, "run init-data first, with the same --name (or \"run\", which does all steps)");
-}
-
 int verb_cdc(Context *ctx, Ledger *ledger, Error *err)
 {
     Progress *p = ctx->progress;
     uint64_t goal = 0;
 
-    if (check_rows_are_in(ledger, err))
+    // Changes of a table that is not complete would meet rows that are still to come.
+    if (ledger_check_rows(ledger, "its changes cannot be followed yet", err))
         return -1;
     progress_step_start(p, STEP_CDC);
     progress_phase(p, "following changes");

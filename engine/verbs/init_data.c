@@ -79,34 +79,6 @@ static int end_leftovers(const InitData *d, Error *err)
 
 // ---- which relations ----------------------------------------------------------------------------------------------
 
-static int compare_by_oid(const void *a, const void *b)
-{
-    const LedgerRelation *x = *(const LedgerRelation *const *)a, *y = *(const LedgerRelation *const *)b;
-    return x->source_oid < y->source_oid ? -1 : x->source_oid > y->source_oid;
-}
-
-static int compare_key(const void *key, const void *element)
-{
-    uint32_t oid = *(const uint32_t *)key, other = (*(const LedgerRelation *const *)element)->source_oid;
-    return oid < other ? -1 : oid > other;
-}
-
-static const LedgerRelation **by_oid(const LedgerRelations *relations)
-{
-    const LedgerRelation **sorted = memory_alloc((relations->count + 1) * sizeof *sorted);
-
-    for (size_t i = 0; i < relations->count; i++)
-        sorted[i] = &relations->items[i];
-    qsort(sorted, relations->count, sizeof *sorted, compare_by_oid);
-    return sorted;
-}
-
-static const LedgerRelation *find(const LedgerRelation *const *sorted, size_t count, uint32_t oid)
-{
-    const LedgerRelation *const *found = bsearch(&oid, sorted, count, sizeof *sorted, compare_key);
-    return found ? *found : NULL;
-}
-
 static int compare_unsigned(const void *a, const void *b)
 {
     uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
@@ -127,14 +99,14 @@ static int check_sink(InitData *d, Error *err)
 
     if (ledger_relations_touched(d->ledger->conn, d->ledger->task.id, &touched, &touched_count, err))
         return -1;
-    auto_free const LedgerRelation **sorted = by_oid(&d->relations);
+    auto_free const LedgerRelation **sorted = ledger_relations_by_oid(&d->relations);
     auto_free const Relation **relations = memory_alloc((d->list.count + 1) * sizeof *relations);
     auto_free bool *must_be_empty = memory_alloc(d->list.count + 1);
     auto_free bool *partitioned = memory_zalloc(d->list.count + 1);
     for (size_t i = 0; i < d->list.count; i++) {
         if (d->list.items[i].kind != 'r')
             continue;
-        const LedgerRelation *known = find(sorted, d->relations.count, d->list.items[i].oid);
+        const LedgerRelation *known = ledger_relation_find(sorted, d->relations.count, d->list.items[i].oid);
         bool ours = known && (known->state != RELATION_WAITING ||
                               bsearch(&known->id, touched, touched_count, sizeof *touched, compare_id));
         must_be_empty[count] = !ours;
@@ -171,11 +143,11 @@ static int choose_items(InitData *d, Error *err)
 
     if (ledger_relations_touched(d->ledger->conn, d->ledger->task.id, &touched, &touched_count, err))
         return -1;
-    auto_free const LedgerRelation **sorted = by_oid(&d->relations);
+    auto_free const LedgerRelation **sorted = ledger_relations_by_oid(&d->relations);
     bool all = !wants_cdc(d) && (is_waiting(&d->relations) || d->large_objects);
     d->items = memory_alloc((d->list.count + 1) * sizeof *d->items);
     for (size_t i = 0; i < d->list.count; i++) {
-        const LedgerRelation *known = find(sorted, d->relations.count, d->list.items[i].oid);
+        const LedgerRelation *known = ledger_relation_find(sorted, d->relations.count, d->list.items[i].oid);
         if (!known || (known->state != RELATION_WAITING && !all))
             continue;
         bool has_rows = bsearch(&known->id, touched, touched_count, sizeof *touched, compare_id) != NULL;

@@ -6,15 +6,6 @@
 #include "engine/copy/late_structure.h"
 #include "engine/structure/structure.h"
 
-static int check_rows_are_in(const Ledger *ledger, Error *err)
-{
-    if (ledger->task.data_done)
-        return 0;
-    error_set(err, ERROR_CONDITION,
-              "the rows of this task have not all been copied, so what comes after them cannot be made");
-    return error_hint(err, "run init-data first, with the same --name (or \"run\", which does all steps)");
-}
-
 static int load(Context *ctx, const Ledger *ledger, RelationList *list, Arena *arena, LedgerRelations *known,
                 Error *err)
 {
@@ -55,7 +46,7 @@ int verb_init_struct_later(Context *ctx, Ledger *ledger, Error *err)
     Structure *structure = NULL;
 
     progress_step_start(ctx->progress, STEP_INIT_STRUCT_LATER);
-    int rc = check_rows_are_in(ledger, err) || load(ctx, ledger, &list, &arena, &known, err) ||
+    int rc = ledger_check_rows(ledger, "what comes after them cannot be made", err) || load(ctx, ledger, &list, &arena, &known, err) ||
                      make(ctx, ledger, &list, &known, &structure, err)
                  ? -1
                  : 0;
