@@ -37,3 +37,5 @@ static inline double clock_from_postgres_us(int64_t us) // seconds since 1970-01
 enum { CLOCK_TEXT_SIZE = 32 };
 // Seconds since 1970-01-01 UTC as "2026-11-22T21:07:12.345Z".
 void clock_format(double epoch, char text[CLOCK_TEXT_SIZE]);
+// RFC 3339 ("2026-11-22T21:07:12.345Z", "…+01:00") to seconds since 1970-01-01 UTC; 0 when it is none.
+double clock_parse(const char *text);

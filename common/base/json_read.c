@@ -6,6 +6,7 @@
 #include "common/base/memory.h"
 #include "common/base/nearest.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -37,9 +38,35 @@ static const struct {
     const char *expected;
 } TYPES[] = {
     [JSON_FIELD_TEXT] = {json_type_string, "a string"},       [JSON_FIELD_INTEGER] = {json_type_int, "a whole number"},
-    [JSON_FIELD_BOOL] = {json_type_boolean, "true or false"}, [JSON_FIELD_OBJECT] = {json_type_object, "an object"},
-    [JSON_FIELD_ARRAY] = {json_type_array, "a list"},
+    [JSON_FIELD_NUMBER] = {json_type_int, "a number"},        [JSON_FIELD_BOOL] = {json_type_boolean, "true or false"},
+    [JSON_FIELD_OBJECT] = {json_type_object, "an object"},    [JSON_FIELD_ARRAY] = {json_type_array, "a list"},
 };
+
+// where: `task document 'a.json'`, for messages.
+static json_object *parse(const char *text, size_t len, int flags, const char *where, Error *err)
+{
+    json_tokener *tokener = json_tokener_new_ex(MAX_DEPTH);
+    json_tokener_set_flags(tokener, JSON_TOKENER_STRICT | flags);
+    json_object *document = json_tokener_parse_ex(tokener, text, (int)len);
+    size_t end = json_tokener_get_parse_end(tokener);
+    if (json_tokener_get_error(tokener) == json_tokener_continue) // a bare number needs an end
+        document = json_tokener_parse_ex(tokener, "", 1);
+    enum json_tokener_error problem = json_tokener_get_error(tokener);
+    json_tokener_free(tokener);
+    if (problem == json_tokener_success && end < len) // it takes a NUL for the end
+        problem = json_tokener_error_parse_unexpected;
+    if (problem != json_tokener_success) {
+        size_t line = 1;
+        for (size_t i = 0; i < end && i < len; i++)
+            line += text[i] == '\n';
+        json_object_put(document);
+        error_set(err, ERROR_USAGE, "%s: line %zu: %s", where, line, json_tokener_error_desc(problem));
+        return NULL;
+    }
+    if (!document)
+        error_set(err, ERROR_USAGE, "%s: expected an object, found null", where);
+    return document;
+}
 
 json_object *json_read_file(const char *path, const char *what, size_t max_bytes, Error *err)
 {
@@ -49,28 +76,25 @@ json_object *json_read_file(const char *path, const char *what, size_t max_bytes
         error_wrap(err, "%s", what);
         return NULL;
     }
-    json_tokener *tokener = json_tokener_new_ex(MAX_DEPTH);
-    json_tokener_set_flags(tokener, JSON_TOKENER_STRICT);
-    json_object *document = json_tokener_parse_ex(tokener, text, (int)len + 1); // the NUL ends a bare number, too
-    enum json_tokener_error problem = json_tokener_get_error(tokener);
-    size_t end = json_tokener_get_parse_end(tokener);
-    json_tokener_free(tokener);
-    if (problem != json_tokener_success) {
-        size_t line = 1;
-        for (size_t i = 0; i < end && i < len; i++)
-            line += text[i] == '\n';
-        json_object_put(document);
-        error_set(err, ERROR_USAGE, "%s '%s': line %zu: %s", what, path, line, json_tokener_error_desc(problem));
-        return NULL;
-    }
-    if (!document)
-        error_set(err, ERROR_USAGE, "%s '%s': expected an object, found null", what, path);
-    return document;
+    auto_free char *where = memory_printf("%s '%s'", what, path);
+    return parse(text, len, 0, where, err);
+}
+
+json_object *json_read_text(const char *text, size_t len, const char *what, Error *err)
+{
+    return parse(text, len, JSON_TOKENER_VALIDATE_UTF8, what, err);
+}
+
+static bool type_fits(json_object *value, JsonFieldType type)
+{
+    if (type == JSON_FIELD_NUMBER && json_object_is_type(value, json_type_double))
+        return isfinite(json_object_get_double(value));
+    return json_object_is_type(value, TYPES[type].type);
 }
 
 static int read_value(json_object *value, const char *path, const JsonField *field, Error *err)
 {
-    if (json_object_get_type(value) != TYPES[field->type].type)
+    if (!type_fits(value, field->type))
         return error_set(err, ERROR_USAGE, "%s.%s: expected %s, found %s", path, field->name,
                          TYPES[field->type].expected, type_found(value));
     switch (field->type) {
@@ -84,6 +108,9 @@ static int read_value(json_object *value, const char *path, const JsonField *fie
     }
     case JSON_FIELD_INTEGER:
         *(int64_t *)field->target = json_object_get_int64(value);
+        break;
+    case JSON_FIELD_NUMBER:
+        *(double *)field->target = json_object_get_double(value);
         break;
     case JSON_FIELD_BOOL:
         *(bool *)field->target = json_object_get_boolean(value);
@@ -106,7 +133,8 @@ static int refuse(const char *name, const char *path, const JsonField *fields, s
     return near ? error_hint(err, "did you mean '%s'?", near) : -1;
 }
 
-int json_read_fields(json_object *object, const char *path, const JsonField *fields, size_t count, Error *err)
+static int read_fields(json_object *object, const char *path, const JsonField *fields, size_t count, bool known_only,
+                       Error *err)
 {
     if (!json_object_is_type(object, json_type_object))
         return error_set(err, ERROR_USAGE, "%s: expected an object, found %s", path, type_found(object));
@@ -115,10 +143,22 @@ int json_read_fields(json_object *object, const char *path, const JsonField *fie
         size_t i = 0;
         while (i < count && strcmp(fields[i].name, name) != 0)
             i++;
+        if (i == count && known_only)
+            continue;
         if (i == count)
             return refuse(name, path, fields, count, err);
         if (value && read_value(value, path, &fields[i], err))
             return -1;
     }
     return 0;
+}
+
+int json_read_fields(json_object *object, const char *path, const JsonField *fields, size_t count, Error *err)
+{
+    return read_fields(object, path, fields, count, false, err);
+}
+
+int json_read_known_fields(json_object *object, const char *path, const JsonField *fields, size_t count, Error *err)
+{
+    return read_fields(object, path, fields, count, true, err);
 }

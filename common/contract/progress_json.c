@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // The progress document as JSON, in full and cut to a termination message (docs/progress-document.md).
 #include "common/base/clock.h"
+#include "common/base/lsn.h"
 #include "common/base/memory.h"
 #include "common/contract/progress_document.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -51,13 +51,10 @@ static void add_time(json_object *o, const char *key, double epoch)
 
 static void add_lsn(json_object *o, const char *key, uint64_t lsn)
 {
-    char text[24];
-    if (lsn == 0) {
+    if (lsn == 0)
         json_object_object_add(o, key, NULL);
-        return;
-    }
-    snprintf(text, sizeof text, "%" PRIX32 "/%" PRIX32, (uint32_t)(lsn >> 32), (uint32_t)lsn);
-    add_text(o, key, text);
+    else
+        add_text(o, key, lsn_format(lsn).text);
 }
 
 static json_object *steps_to_json(const Progress *p)

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "common/k8s/k8s_object.h"
 
+#include "common/base/clock.h"
+
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -61,21 +63,7 @@ json_object *k8s_item(json_object *array, size_t i)
 
 double k8s_time(const char *text)
 {
-    struct tm tm = {0};
-    const char *rest = strptime(text, "%Y-%m-%dT%H:%M:%S", &tm);
-    double fraction = 0;
-
-    if (!rest)
-        return 0;
-    if (*rest == '.') {
-        char *end;
-        fraction = strtod(rest, &end);
-        rest = end;
-    }
-    int sign = *rest == '+' ? 1 : *rest == '-' ? -1 : 0, hours = 0, minutes = 0;
-    if (sign && sscanf(rest + 1, "%2d:%2d", &hours, &minutes) != 2)
-        return 0;
-    return (double)timegm(&tm) + fraction - sign * (hours * 3600.0 + minutes * 60.0);
+    return clock_parse(text);
 }
 
 static void format(double epoch, bool micro, char *text, size_t size)

@@ -3,11 +3,11 @@
 #include "engine/apply/applier.h"
 
 #include "common/base/clock.h"
+#include "common/base/lsn.h"
 #include "common/base/memory.h"
 #include "common/base/stop.h"
 #include "engine/apply/apply_batch.h"
 #include "engine/apply/feedback.h"
-#include "engine/pg/lsn.h"
 
 #include <pthread.h>
 #include <string.h>

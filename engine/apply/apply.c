@@ -4,11 +4,11 @@
 
 #include "common/base/clock.h"
 #include "common/base/log.h"
+#include "common/base/lsn.h"
 #include "common/base/stop.h"
 #include "engine/apply/monitor.h"
 #include "engine/apply/new_relation.h"
 #include "engine/apply/reader.h"
-#include "engine/pg/lsn.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -4,8 +4,8 @@
 #include "engine/apply/apply_batch.h"
 
 #include "common/base/log.h"
+#include "common/base/lsn.h"
 #include "common/base/memory.h"
-#include "engine/pg/lsn.h"
 
 #include <string.h>
 

@@ -4,7 +4,7 @@
 
 #include "common/base/clock.h"
 #include "common/base/log.h"
-#include "engine/pg/lsn.h"
+#include "common/base/lsn.h"
 
 #include <stdio.h>
 

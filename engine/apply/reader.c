@@ -4,10 +4,10 @@
 
 #include "common/base/clock.h"
 #include "common/base/log.h"
+#include "common/base/lsn.h"
 #include "common/base/memory.h"
 #include "common/base/stop.h"
 #include "engine/apply/new_relation.h"
-#include "engine/pg/lsn.h"
 
 #include <poll.h>
 #include <string.h>

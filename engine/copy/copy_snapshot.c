@@ -3,7 +3,7 @@
 #include "engine/copy/copy_snapshot.h"
 
 #include "common/base/log.h"
-#include "engine/pg/lsn.h"
+#include "common/base/lsn.h"
 
 static int check_unknown(const Context *ctx, PGconn *source, Error *err)
 {

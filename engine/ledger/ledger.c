@@ -2,8 +2,8 @@
 // The ledger's task row, its lock and the objects. Relations, chunks and positions are in ledger_relation.c.
 #include "engine/ledger/ledger.h"
 
+#include "common/base/lsn.h"
 #include "common/base/memory.h"
-#include "engine/pg/lsn.h"
 #include "sql.h"
 
 #include <stdio.h>

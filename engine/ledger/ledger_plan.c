@@ -2,9 +2,9 @@
 // Set-based writes of the ledger's relations and chunks.
 #include "engine/ledger/ledger_plan.h"
 
+#include "common/base/lsn.h"
 #include "common/base/memory.h"
 #include "engine/pg/array.h"
-#include "engine/pg/lsn.h"
 
 #include <stdio.h>
 

@@ -2,9 +2,9 @@
 // The ledger's relations, the queue of chunks, the position of cdc and the barrier.
 #include "engine/ledger/ledger_relation.h"
 
+#include "common/base/lsn.h"
 #include "common/base/memory.h"
 #include "engine/pg/array.h"
-#include "engine/pg/lsn.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -3,8 +3,8 @@
 #include "engine/pg/query.h"
 
 #include "common/base/buffer.h"
+#include "common/base/lsn.h"
 #include "common/base/memory.h"
-#include "engine/pg/lsn.h"
 
 #include <stdarg.h>
 #include <stdio.h>

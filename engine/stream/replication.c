@@ -5,9 +5,9 @@
 #include "common/base/buffer.h"
 #include "common/base/clock.h"
 #include "common/base/log.h"
+#include "common/base/lsn.h"
 #include "common/base/memory.h"
 #include "common/base/stop.h"
-#include "engine/pg/lsn.h"
 #include "engine/pg/query.h"
 #include "engine/pg/quote.h"
 

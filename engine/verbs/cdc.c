@@ -3,11 +3,11 @@
 #include "engine/verbs/cdc.h"
 
 #include "common/base/log.h"
+#include "common/base/lsn.h"
 #include "common/base/memory.h"
 #include "common/base/stop.h"
 #include "engine/apply/apply.h"
 #include "engine/copy/sequences.h"
-#include "engine/pg/lsn.h"
 
 #include <inttypes.h>
 

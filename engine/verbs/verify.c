@@ -3,8 +3,8 @@
 #include "engine/verbs/verify.h"
 
 #include "common/base/log.h"
+#include "common/base/lsn.h"
 #include "common/base/memory.h"
-#include "engine/pg/lsn.h"
 #include "engine/pg/quote.h"
 #include "engine/verify/verify_workers.h"
 

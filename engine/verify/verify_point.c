@@ -4,11 +4,11 @@
 
 #include "common/base/clock.h"
 #include "common/base/log.h"
+#include "common/base/lsn.h"
 #include "common/base/memory.h"
 #include "common/base/stop.h"
 #include "engine/apply/apply.h"
 #include "engine/ledger/ledger_relation.h"
-#include "engine/pg/lsn.h"
 #include "engine/pg/quote.h"
 #include "engine/verify/verify_slot.h"
 

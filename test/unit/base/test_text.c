@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// The small text modules: nearest.c, utf8.c, clock.c, listen_address.c.
+// The small text modules: nearest.c, utf8.c, clock.c, lsn.c, listen_address.c.
 #include "common/base/clock.h"
 #include "common/base/listen_address.h"
+#include "common/base/lsn.h"
 #include "common/base/nearest.h"
 #include "common/base/utf8.h"
 #include "test/unit/cmocka_all.h"
@@ -22,6 +23,28 @@ static void repaired(const char *from, const char *expected)
     snprintf(text, sizeof text, "%s", from);
     utf8_repair(text);
     assert_string_equal(text, expected);
+}
+
+static void test_clock_parse(void **state)
+{
+    (void)state;
+    assert_true(clock_parse("2026-11-22T21:07:12.500Z") == 1795381632.5);
+    assert_true(clock_parse("2026-11-22T22:07:12+01:00") == 1795381632);
+    assert_true(clock_parse("2026-11-22T21:07:12.5e300Z") == 1795381632.5);
+    assert_true(clock_parse("2026-11-22T21:07:12.infZ") == 1795381632);
+    assert_true(clock_parse("noon") == 0);
+}
+
+static void test_lsn(void **state)
+{
+    static const char *const BAD[] = {"", "/", "1", "1/", "/1", "+1/2", "1/-2", "0x1/2", "1/123456789", "1/2 ", " 1/2", "1/G"};
+    uint64_t lsn = 0;
+    (void)state;
+    assert_true(lsn_parse("16/b374D848", &lsn) && lsn == 0x16B374D848);
+    assert_string_equal(lsn_format(lsn).text, "16/B374D848");
+    assert_true(lsn_parse("FFFFFFFF/FFFFFFFF", &lsn) && lsn == UINT64_MAX);
+    for (size_t i = 0; i < sizeof BAD / sizeof *BAD; i++)
+        assert_false(lsn_parse(BAD[i], &lsn));
 }
 
 static void test_utf8_repair(void **state)
@@ -74,6 +97,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_nearest_word),
         cmocka_unit_test(test_utf8_repair),
+        cmocka_unit_test(test_clock_parse),
+        cmocka_unit_test(test_lsn),
         cmocka_unit_test(test_clock_format),
         cmocka_unit_test(test_listen_address),
     };
