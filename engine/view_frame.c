@@ -3,7 +3,7 @@
 #include "engine/view_frame.h"
 
 #include "common/base/clock.h"
-#include "engine/view_format.h"
+#include "common/base/view_format.h"
 
 #include <math.h>
 #include <stdarg.h>

@@ -4,7 +4,7 @@
 
 #include "common/base/clock.h"
 #include "common/base/memory.h"
-#include "engine/view_format.h"
+#include "common/base/view_format.h"
 
 #include <inttypes.h>
 #include <stdlib.h>

@@ -18,9 +18,30 @@ typedef struct Parser {
     Error *err;
 } Parser;
 
-static bool applies(const OptionSpec *spec, int verb)
+bool options_applies(const OptionSpec *spec, int verb)
 {
     return spec->verbs == 0 || (verb >= 0 && (spec->verbs >> verb & 1));
+}
+
+const char *options_example(const OptionTable *table, size_t verb)
+{
+    return table->examples ? table->examples[verb] : NULL;
+}
+
+bool options_is_below(const OptionTable *table, int group, size_t index)
+{
+    const char *name = table->verbs[group].name;
+    size_t len = strlen(name);
+
+    return strncmp(table->verbs[index].name, name, len) == 0 && table->verbs[index].name[len] == ' ';
+}
+
+static bool has_below(const OptionTable *table, int verb)
+{
+    for (size_t i = 0; i < table->verb_count; i++)
+        if (options_is_below(table, verb, i))
+            return true;
+    return false;
 }
 
 static int hint_help(const Parser *p)
@@ -59,11 +80,17 @@ static int take_value(const Parser *p, size_t index, const char *text, OptionOri
 {
     const OptionSpec *spec = &p->table->specs[index];
     OptionValue *value = &p->values[index];
-    auto_free char *where =
-        origin == OPTION_FROM_ARGUMENTS ? memory_printf("--%s", spec->name) : memory_strdup(spec->env);
+    auto_free char *where = origin != OPTION_FROM_ARGUMENTS ? memory_strdup(spec->env)
+                            : spec->word                    ? memory_strdup(spec->argument)
+                                                            : memory_printf("--%s", spec->name);
 
+    if (spec->repeat) {
+        value->all = memory_realloc(value->all, (value->count + 1) * sizeof *value->all);
+        value->all[value->count++] = memory_strdup(text);
+    }
     free(value->text);
-    *value = (OptionValue){.origin = origin, .text = memory_strdup(text)};
+    value->origin = origin;
+    value->text = memory_strdup(text);
     switch (spec->type) {
     case OPTION_FLAG:
         value->integer = 1;
@@ -90,36 +117,68 @@ static int refuse_option(const Parser *p, const char *name)
     return near ? error_hint(p->err, "did you mean --%s?", near) : hint_help(p);
 }
 
-static int take_verb(const Parser *p, const char *word, int place)
+// The index of the verb that is called so; -1: none.
+static int find_verb(const OptionTable *table, const char *name)
+{
+    for (size_t i = 0; i < table->verb_count; i++)
+        if (strcmp(table->verbs[i].name, name) == 0)
+            return (int)i;
+    return -1;
+}
+
+static int refuse_verb(const Parser *p, const char *name)
 {
     const char *names[MAX_NAMES];
     size_t count = p->table->verb_count < MAX_NAMES ? p->table->verb_count : MAX_NAMES;
 
     for (size_t i = 0; i < count; i++)
         names[i] = p->table->verbs[i].name;
+    const char *near = nearest_word(name, names, count);
+    error_set(p->err, ERROR_USAGE, "unknown verb '%.64s'", name);
+    return near ? error_hint(p->err, "did you mean %s?", near) : hint_help(p);
+}
+
+// A word behind the verb: the first of its words that has none yet.
+static bool take_argument(const Parser *p, const char *word, int *rc)
+{
+    for (size_t i = 0; i < p->table->spec_count; i++) {
+        const OptionSpec *spec = &p->table->specs[i];
+        if (!spec->word || !options_applies(spec, *p->verb) || (p->values[i].origin != OPTION_UNSET && !spec->repeat))
+            continue;
+        *rc = take_value(p, i, word, OPTION_FROM_ARGUMENTS);
+        return true;
+    }
+    return false;
+}
+
+static int take_word(const Parser *p, const char *word, int place)
+{
+    int rc = 0;
+
+    if (*p->verb >= 0 && take_argument(p, word, &rc))
+        return rc;
     if (strspn(word, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_") != strlen(word)) {
         // It may be a connection string with its password, so it is not shown.
         error_set(p->err, ERROR_USAGE, "argument %d is neither a verb nor an option", place);
         return hint_help(p);
     }
-    if (*p->verb >= 0) {
-        error_set(p->err, ERROR_USAGE, "unexpected '%.64s' after the verb %s", word, names[*p->verb]);
+    if (*p->verb >= 0 && !has_below(p->table, *p->verb)) {
+        error_set(p->err, ERROR_USAGE, "unexpected '%.64s' after the verb %s", word, p->table->verbs[*p->verb].name);
         return hint_help(p);
     }
-    for (size_t i = 0; i < count; i++)
-        if (strcmp(names[i], word) == 0) {
-            *p->verb = (int)i;
-            return 0;
-        }
-    const char *near = nearest_word(word, names, count);
-    error_set(p->err, ERROR_USAGE, "unknown verb '%.64s'", word);
-    return near ? error_hint(p->err, "did you mean %s?", near) : hint_help(p);
+    auto_free char *name =
+        *p->verb < 0 ? memory_strdup(word) : memory_printf("%s %s", p->table->verbs[*p->verb].name, word);
+    int found = find_verb(p->table, name);
+    if (found < 0)
+        return refuse_verb(p, name);
+    *p->verb = found;
+    return 0;
 }
 
 static size_t find_option(const OptionTable *table, const char *name)
 {
     size_t index = 0;
-    while (index < table->spec_count && strcmp(table->specs[index].name, name) != 0)
+    while (index < table->spec_count && (table->specs[index].word || strcmp(table->specs[index].name, name) != 0))
         index++;
     return index;
 }
@@ -129,7 +188,17 @@ static bool asks_for_help(const Parser *p, const char *word)
 {
     if (find_option(p->table, "help") == p->table->spec_count)
         return false;
-    return strcmp(word, "-h") == 0 || (strcmp(word, "help") == 0 && *p->verb < 0);
+    return strcmp(word, "-h") == 0 ||
+           (strcmp(word, "help") == 0 && (*p->verb < 0 || has_below(p->table, *p->verb)));
+}
+
+static int take_spec(const Parser *p, size_t index, char *value)
+{
+    int result = take_value(p, index, value ? value : "", OPTION_FROM_ARGUMENTS);
+
+    if (p->table->specs[index].secret && value)
+        memset(value, '*', strlen(value)); // ps shows argv as it is now
+    return result;
 }
 
 // argv[*i] is an option; its value may be the next argument.
@@ -151,10 +220,38 @@ static int take_option(const Parser *p, int argc, char **argv, int *i)
             return error_set(p->err, ERROR_USAGE, "--%s: expected a value: --%s %s", name, name, spec->argument);
         value = argv[++*i];
     }
-    int result = take_value(p, index, value ? value : "", OPTION_FROM_ARGUMENTS);
-    if (spec->secret && value)
-        memset(value, '*', strlen(value)); // ps shows argv as it is now
-    return result;
+    return take_spec(p, index, value);
+}
+
+static size_t find_letter(const OptionTable *table, char letter)
+{
+    size_t index = 0;
+    while (index < table->spec_count && table->specs[index].letter != letter)
+        index++;
+    return index;
+}
+
+// argv[*i] is "-n", "-nVALUE" or several flags "-Af".
+static int take_letters(const Parser *p, int argc, char **argv, int *i)
+{
+    for (char *letter = argv[*i] + 1; *letter; letter++) {
+        size_t index = find_letter(p->table, *letter);
+        if (index == p->table->spec_count) {
+            error_set(p->err, ERROR_USAGE, "unknown option -%c", *letter);
+            return hint_help(p);
+        }
+        const OptionSpec *spec = &p->table->specs[index];
+        if (spec->type == OPTION_FLAG) {
+            if (take_spec(p, index, NULL))
+                return -1;
+            continue;
+        }
+        char *value = letter[1] ? letter + 1 + (letter[1] == '=') : *i + 1 < argc ? argv[++*i] : NULL;
+        if (!value)
+            return error_set(p->err, ERROR_USAGE, "-%c: expected a value: -%c %s", *letter, *letter, spec->argument);
+        return take_spec(p, index, value);
+    }
+    return 0;
 }
 
 static int take_environment(const Parser *p)
@@ -162,7 +259,7 @@ static int take_environment(const Parser *p)
     for (size_t i = 0; i < p->table->spec_count; i++) {
         const OptionSpec *spec = &p->table->specs[i];
         char *text = spec->env ? getenv(spec->env) : NULL;
-        if (!text || !*text || !applies(spec, *p->verb))
+        if (!text || !*text || !options_applies(spec, *p->verb))
             continue;
         if (p->values[i].origin == OPTION_UNSET && take_value(p, i, text, OPTION_FROM_ENVIRONMENT))
             return -1;
@@ -176,19 +273,23 @@ int options_parse(const OptionTable *table, int argc, char **argv, int *verb, Op
 {
     const Parser p = {table, values, verb, err};
 
+    bool words_only = false; // behind "--"
+
     *verb = -1;
     for (int i = 1; i < argc; i++) {
-        if (asks_for_help(&p, argv[i])) {
+        bool option = !words_only && argv[i][0] == '-' && argv[i][1];
+        if (!words_only && asks_for_help(&p, argv[i])) {
             if (take_value(&p, find_option(table, "help"), "", OPTION_FROM_ARGUMENTS))
                 return -1;
-            continue;
-        }
-        bool is_option = strncmp(argv[i], "--", 2) == 0 && argv[i][2];
-        if (is_option ? take_option(&p, argc, argv, &i) : take_verb(&p, argv[i], i))
+        } else if (option && strcmp(argv[i], "--") == 0) {
+            words_only = true;
+        } else if (option ? (argv[i][1] == '-' ? take_option : take_letters)(&p, argc, argv, &i)
+                          : take_word(&p, argv[i], i)) {
             return -1;
+        }
     }
     for (size_t i = 0; i < table->spec_count; i++)
-        if (values[i].origin == OPTION_FROM_ARGUMENTS && *verb >= 0 && !applies(&table->specs[i], *verb)) {
+        if (values[i].origin == OPTION_FROM_ARGUMENTS && *verb >= 0 && !options_applies(&table->specs[i], *verb)) {
             error_set(err, ERROR_USAGE, "--%s has no meaning for %s", table->specs[i].name, table->verbs[*verb].name);
             return error_hint(err, "%s %s --help lists its options", table->program, table->verbs[*verb].name);
         }
@@ -198,6 +299,9 @@ int options_parse(const OptionTable *table, int argc, char **argv, int *verb, Op
 void options_free(const OptionTable *table, OptionValue *values)
 {
     for (size_t i = 0; i < table->spec_count; i++) {
+        for (size_t k = 0; k < values[i].count; k++)
+            free(values[i].all[k]);
+        free(values[i].all);
         free(values[i].text);
         values[i] = (OptionValue){0};
     }

@@ -52,23 +52,83 @@ static void put_facts(Buffer *out, const OptionSpec *spec, const char *quote)
         buffer_printf(out, "%senvironment %s%s%s", gap, quote, spec->env, quote);
 }
 
+static void put_words(Buffer *out, const OptionTable *table, int verb)
+{
+    for (size_t i = 0; i < table->spec_count; i++)
+        if (table->specs[i].word && options_applies(&table->specs[i], verb))
+            buffer_printf(out, " %s", table->specs[i].argument);
+}
+
+// The verbs of the whole table, or those below one.
+static int put_verb_list(Buffer *out, const OptionTable *table, int group)
+{
+    int width = 17, count = 0;
+
+    for (size_t i = 0; i < table->verb_count; i++)
+        if ((int)strlen(table->verbs[i].name) > width)
+            width = (int)strlen(table->verbs[i].name);
+    for (size_t i = 0; i < table->verb_count; i++) {
+        if (group >= 0 && !options_is_below(table, group, i))
+            continue;
+        if (count++ == 0)
+            buffer_puts(out, "verbs:\n");
+        buffer_printf(out, "  %-*s %s\n", width, table->verbs[i].name, table->verbs[i].help);
+    }
+    return count;
+}
+
+static void put_example(Buffer *out, const char *example, const char *indent)
+{
+    while (example && *example) {
+        size_t len = strcspn(example, "\n");
+        buffer_printf(out, "%s%.*s\n", indent, (int)len, example);
+        example += len + (example[len] == '\n');
+    }
+}
+
+static void put_names(Buffer *out, const OptionSpec *spec)
+{
+    if (spec->letter)
+        buffer_printf(out, "-%c, ", spec->letter);
+    buffer_printf(out, "--%s%s%s", spec->name, spec->argument ? " " : "", spec->argument ? spec->argument : "");
+}
+
+static bool is_listed(const OptionTable *table, const OptionSpec *spec, int verb, bool list)
+{
+    if (spec->word)
+        return false;
+    return list ? !table->brief || spec->verbs == 0 : options_applies(spec, verb);
+}
+
 void options_help(const OptionTable *table, int verb, Buffer *out)
 {
+    bool list = verb < 0;
+
     if (verb < 0) {
-        buffer_printf(out, "%s: %s\n\nusage: %s VERB [OPTION]...\n\nverbs:\n", table->program, table->summary,
-                      table->program);
-        for (size_t i = 0; i < table->verb_count; i++)
-            buffer_printf(out, "  %-17s %s\n", table->verbs[i].name, table->verbs[i].help);
+        buffer_printf(out, "%s: %s\n\nusage: %s VERB [OPTION]...\n\n", table->program, table->summary, table->program);
+        put_verb_list(out, table, -1);
     } else {
-        buffer_printf(out, "usage: %s %s [OPTION]...\n\n", table->program, table->verbs[verb].name);
+        buffer_printf(out, "usage: %s %s", table->program, table->verbs[verb].name);
+        put_words(out, table, verb);
+        buffer_puts(out, " [OPTION]...\n\n");
         put_wrapped(out, table->verbs[verb].help, 0);
+        auto_buffer Buffer below = {0};
+        list = put_verb_list(&below, table, verb) > 0;
+        if (list)
+            buffer_printf(out, "\n%s", below.data);
+        if (options_example(table, (size_t)verb)) {
+            buffer_puts(out, "\nexamples:\n");
+            put_example(out, options_example(table, (size_t)verb), "  ");
+        }
     }
     buffer_puts(out, "\noptions (--name VALUE or --name=VALUE):\n");
     for (size_t i = 0; i < table->spec_count; i++) {
         const OptionSpec *spec = &table->specs[i];
-        if (verb >= 0 && spec->verbs && !(spec->verbs >> verb & 1))
+        if (!is_listed(table, spec, verb, list))
             continue;
-        buffer_printf(out, "  --%s%s%s\n", spec->name, spec->argument ? " " : "", spec->argument ? spec->argument : "");
+        buffer_puts(out, "  ");
+        put_names(out, spec);
+        buffer_putc(out, '\n');
         put_wrapped(out, spec->help, HELP_COLUMN);
         if (spec->range || spec->fallback || spec->env) {
             buffer_printf(out, "%*s[", HELP_COLUMN, "");
@@ -111,7 +171,9 @@ void options_markdown(const OptionTable *table, Buffer *out)
     buffer_printf(out, "    %s VERB [--option VALUE | --option=VALUE]...\n\n| verb | what it does |\n|---|---|\n",
                   table->program);
     for (size_t i = 0; i < table->verb_count; i++) {
-        buffer_printf(out, "| `%s` | ", table->verbs[i].name);
+        buffer_printf(out, "| `%s", table->verbs[i].name);
+        put_words(out, table, (int)i);
+        buffer_puts(out, "` | ");
         put_cell(out, table->verbs[i].help);
         buffer_puts(out, " |\n");
     }
@@ -119,8 +181,12 @@ void options_markdown(const OptionTable *table, Buffer *out)
     for (size_t i = 0; i < table->spec_count; i++) {
         const OptionSpec *spec = &table->specs[i];
         Buffer facts = {0};
-        buffer_printf(out, "| `--%s%s%s` | ", spec->name, spec->argument ? " " : "",
-                      spec->argument ? spec->argument : "");
+        buffer_puts(out, "| `");
+        if (spec->word)
+            buffer_puts(out, spec->argument);
+        else
+            put_names(out, spec);
+        buffer_puts(out, "` | ");
         put_verbs(out, table, spec);
         buffer_puts(out, " | ");
         put_cell(out, spec->help);

@@ -2,7 +2,7 @@
 // view_format.c, view_frame.c, view_print.c, and view.c on a pipe.
 #include "common/base/memory.h"
 #include "engine/view.h"
-#include "engine/view_format.h"
+#include "common/base/view_format.h"
 #include "engine/view_frame.h"
 #include "test/unit/cmocka_all.h"
 

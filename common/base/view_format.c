@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Numbers and text for people. Must let no control character through to a terminal.
-#include "engine/view_format.h"
+#include "common/base/view_format.h"
 
 #include <inttypes.h>
 #include <math.h>
