@@ -146,6 +146,10 @@ static void set_headers(K8sCall *call)
         list = curl_slist_append(list, "Accept: application/json");
     if (call->server && call->client->credentials.header)
         list = curl_slist_append(list, call->client->credentials.header);
+    if (call->server && call->client->config->impersonate) {
+        auto_free char *user = memory_printf("Impersonate-User: %s", call->client->config->impersonate);
+        list = curl_slist_append(list, user);
+    }
     if (call->server && call->client->host)
         list = curl_slist_append(list, call->client->host);
     list = curl_slist_append(list, "Expect:"); // no pause before a large body

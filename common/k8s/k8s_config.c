@@ -131,6 +131,7 @@ static int read_user(json_object *user, const char *directory, K8sConfig *out, E
     out->token_file = path_of(user, "tokenFile", directory);
     out->user = text_of(user, "username");
     out->password = text_of(user, "password");
+    out->impersonate = text_of(user, "as");
     if (out->token)
         secrets_register(out->token);
     if (out->password)
@@ -330,7 +331,7 @@ void k8s_config_free(K8sConfig *c)
                      c->certificate_pem, c->key_file,        c->key_pem,
                      c->token,           c->token_file,      c->user,
                      c->password,        c->proxy_url,       c->tls_server_name,
-                     c->exec.command,    c->exec.api_version};
+                     c->exec.command,    c->exec.api_version, c->impersonate};
 
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
         free(texts[i]);

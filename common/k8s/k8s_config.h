@@ -23,6 +23,7 @@ typedef struct K8sConfig { // all strings are owned; NULL: not given
     char *token;      // registered as a secret
     char *token_file; // wins over token; read again by the client
     char *user, *password;
+    char *impersonate; // to act as this user (kubeconfig "as"), which the server must allow
     char *proxy_url;
     char *tls_server_name;
     bool insecure; // insecure-skip-tls-verify

@@ -19,7 +19,7 @@ static const char TWO_CONTEXTS[] =
     "- {name: c2, cluster: {server: 'https://k.example:6443', certificate-authority: pki/ca.crt,\n"
     "    proxy-url: 'http://proxy:3128', tls-server-name: api.internal, insecure-skip-tls-verify: true}}\n"
     "users:\n"
-    "- {name: u1, user: {token: sesame-open}}\n"
+    "- {name: u1, user: {token: sesame-open, as: deputy}}\n"
     "- name: u2\n"
     "  user:\n"
     "    client-certificate: /abs/c.crt\n"
@@ -43,6 +43,7 @@ static void test_the_current_context(void **state)
     assert_string_equal(c.namespace_name, "shop");
     assert_string_equal(c.ca_pem, "CA");
     assert_string_equal(c.token, "sesame-open");
+    assert_string_equal(c.impersonate, "deputy");
     assert_false(c.insecure);
     k8s_config_free(&c);
 }
