@@ -10,17 +10,24 @@
 
 typedef struct ControllerMetrics ControllerMetrics;
 
-typedef enum ReconcileOutcome { RECONCILE_SUCCESS, RECONCILE_ERROR, RECONCILE_REQUEUE_AFTER, RECONCILE_OUTCOMES } ReconcileOutcome;
+typedef enum ReconcileOutcome {
+    RECONCILE_SUCCESS,
+    RECONCILE_ERROR,
+    RECONCILE_REQUEUE_AFTER,
+    RECONCILE_OUTCOMES
+} ReconcileOutcome;
 
 ControllerMetrics *controller_metrics_new(void);
 void controller_metrics_free(ControllerMetrics *metrics);
-K8sObserver controller_metrics_observer(ControllerMetrics *metrics); // for k8s_client_observe: rest_client_requests_total
+K8sObserver
+controller_metrics_observer(ControllerMetrics *metrics); // for k8s_client_observe: rest_client_requests_total
 void controller_metrics_reconciled(ControllerMetrics *metrics, ReconcileOutcome outcome, double seconds);
 void controller_metrics_leading(ControllerMetrics *metrics, bool leading);
 void controller_metrics_synced(ControllerMetrics *metrics, bool synced); // /readyz: 200 from then on, else 503
 void controller_metrics_queue(ControllerMetrics *metrics, const QueueStats *stats);
 // How many tasks there are by taskStatus, and how many are Stalled. names: literals.
-void controller_metrics_tasks(ControllerMetrics *metrics, const char *const *names, const size_t *counts, size_t count, size_t stalled);
+void controller_metrics_tasks(ControllerMetrics *metrics, const char *const *names, const size_t *counts, size_t count,
+                              size_t stalled);
 void controller_metrics_alive(ControllerMetrics *metrics); // each turn of the loop: /healthz is 503 after 60 s without
 // Starts the server with its routes.
 MUST_CHECK int controller_metrics_serve(ControllerMetrics *metrics, const char *listen, HttpServer **out, Error *err);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Kubernetes Events (events.k8s.io/v1) about our objects: equal ones become one Event with a series, so that 1,000 equal
-// errors are one object. Never blocks and never fails the caller; what cannot be written is logged once and dropped.
+// Kubernetes Events (events.k8s.io/v1) about our objects: equal ones become one Event with a series, so that 1,000
+// equal errors are one object. Never blocks and never fails the caller; what cannot be written is logged once and
+// dropped.
 #pragma once
 
 #include "common/k8s/k8s_client.h"

@@ -9,9 +9,9 @@
 
 typedef struct Lease Lease;
 
-typedef struct LeaseSpec {      // texts are copied
+typedef struct LeaseSpec { // texts are copied
     const char *namespace_name, *name;
-    const char *identity;       // of this process: unique, "pod-name_6f1c…"
+    const char *identity; // of this process: unique, "pod-name_6f1c…"
     // Called from the loop when leadership begins and when it ends (lost, or given back).
     void (*changed)(void *context, bool leading);
     void *context;

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // The work queue: keys ("namespace/name") that wait to be reconciled. A key is processed by one worker at a time; added
 // while it is being processed, it is processed once more. Failures back off for each key, 5 ms doubling to 1000 s.
+// Ready keys are taken in the order in which they became ready.
 #pragma once
 
 #include "common/k8s/k8s_loop.h"
+#include "controller/histogram.h"
 
 #include <stddef.h>
 
@@ -16,16 +18,20 @@ typedef enum QueueResult {
 } QueueResult;
 
 typedef struct QueueStats {
-    size_t depth, processing;
-    uint64_t adds, retries;
+    size_t depth, processing; // ready and not begun yet; begun
+    uint64_t adds, retries;   // keys that became ready; that failed and are to be tried again
+    Histogram waited, worked; // ready until begun; begun until answered
 } QueueStats;
 
 // process is called from the loop with at most workers_max keys at a time; each must be answered by queue_finished,
-// at once or from a later callback.
+// at once or from a later callback. key is borrowed until then. Never called from within the functions below.
 Queue *queue_new(K8sLoop *loop, size_t workers_max, void (*process)(void *context, const char *key), void *context);
-void queue_free(Queue *queue);
+void queue_free(Queue *queue); // NULL is fine; process is not called again
+// Ready at once, whatever was planned for later: the answer (or queue_add_after) plans anew.
 void queue_add(Queue *queue, const char *key);
-void queue_add_after(Queue *queue, const char *key, int64_t delay_ms); // the earlier of two times holds
+// The earlier of two times holds. What is added for later while the key is being processed stays, whatever the answer.
+void queue_add_after(Queue *queue, const char *key, int64_t delay_ms);
+// key must be one that is being processed; else nothing happens.
 void queue_finished(Queue *queue, const char *key, QueueResult result, int64_t delay_ms);
 void queue_pause(Queue *queue, bool paused); // paused: nothing new is begun (no longer the leader)
 size_t queue_processing(const Queue *queue); // keys that are not answered yet

@@ -11,7 +11,8 @@ typedef struct WorkerPoll WorkerPoll;
 // answered: called from the loop for each answer that could be read; borrowed. A worker that does not answer is logged
 // at level debug and asked again.
 WorkerPoll *worker_poll_new(K8sClient *client,
-                            void (*answered)(void *context, const char *key, const char *pod, const ProgressRead *progress),
+                            void (*answered)(void *context, const char *key, const char *pod,
+                                             const ProgressRead *progress),
                             void *context);
 void worker_poll_free(WorkerPoll *poll);
 // The pod of this key that is to be asked; replaces the one before. key: "namespace/name" of the task.
