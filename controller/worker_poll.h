@@ -8,11 +8,11 @@
 
 typedef struct WorkerPoll WorkerPoll;
 
-// answered: called from the loop for each answer that could be read; borrowed. A worker that does not answer is logged
-// at level debug and asked again.
+// answered: called from the loop for each answer that could be read. What was read may be taken over: leave it zeroed
+// then, else it is freed after the call. A worker that does not answer is logged at level debug and asked again.
 WorkerPoll *worker_poll_new(K8sClient *client,
                             void (*answered)(void *context, const char *key, const char *pod,
-                                             const ProgressRead *progress),
+                                             ProgressRead *progress),
                             void *context);
 void worker_poll_free(WorkerPoll *poll);
 // The pod of this key that is to be asked; replaces the one before. key: "namespace/name" of the task.
