@@ -180,6 +180,8 @@ static void set_options(K8sCall *call)
     curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, call->problem);
     if (!call->server || call->client->no_proxy)
         curl_easy_setopt(curl, CURLOPT_NOPROXY, call->server ? call->client->no_proxy : "*");
+    curl_easy_setopt(curl, CURLOPT_FRESH_CONNECT, call->options.fresh ? 1L : 0L);
+    curl_easy_setopt(curl, CURLOPT_FORBID_REUSE, call->server ? 0L : 1L);
     if (call->options.timeout_ms > 0)
         curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, (long)call->options.timeout_ms);
     if (strcmp(call->method, "GET") != 0)

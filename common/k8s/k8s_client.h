@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Requests to the API server (and plain HTTP to a worker), without waiting: the answer comes to a callback in the loop.
-// HTTP/1.1 with kept connections: a connection that has gone silent takes one request with it and not, as a shared
-// HTTP/2 one, every watch and the lease. Credentials go to the API server alone; the token's file is read again every
-// 60 s and after a 401. Must not know what the objects mean.
+// HTTP/1.1 with kept connections (not to workers: there may be thousands of those): a connection that has gone silent
+// takes one request with it and not, as a shared HTTP/2 one, every watch and the lease. Credentials go to the API
+// server alone; the token's file is read again every 60 s and after a 401. Must not know what the objects mean.
 #pragma once
 
 #include "common/k8s/k8s_config.h"
@@ -31,6 +31,7 @@ typedef struct K8sRequest { // everything is copied
     int timeout_ms;  // of the whole; 0: none
     int idle_ms;     // ends it when no byte came for so long; 0: never
     size_t body_max; // an answer longer than this is an error; 0: 64 MiB
+    bool fresh;      // on a connection of its own, not a kept one that may be dead
     // When set, the body of a 2xx is given piece by piece as it comes; false ends the call (done is still called).
     bool (*data)(void *context, const char *bytes, size_t len);
     void (*done)(void *context, const K8sReply *reply); // exactly once, from the loop, unless cancelled; may be NULL
