@@ -66,8 +66,8 @@ int context_open(Context *ctx, const TaskDocument *task, Progress *progress, Err
         return -1;
     const char *source_encoding = PQparameterStatus(source, "server_encoding");
     const char *sink_encoding = PQparameterStatus(sink, "server_encoding");
-    bool same = source_encoding && sink_encoding && strcmp(source_encoding, sink_encoding) == 0;
-    snprintf(ctx->encoding, sizeof ctx->encoding, "%s", same ? source_encoding : "UTF8");
+    ctx->same_encoding = source_encoding && sink_encoding && strcmp(source_encoding, sink_encoding) == 0;
+    snprintf(ctx->encoding, sizeof ctx->encoding, "%s", ctx->same_encoding ? source_encoding : "UTF8");
     ctx->sink_version = PQserverVersion(sink);
     return read_source_identity(ctx, source, err);
 }

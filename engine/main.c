@@ -11,6 +11,7 @@
 #include "engine/verbs/cdc.h"
 #include "engine/verbs/cleanup.h"
 #include "engine/verbs/init_data.h"
+#include "engine/verbs/init_data_worker.h"
 #include "engine/verbs/init_struct.h"
 #include "engine/verbs/init_struct_later.h"
 #include "engine/verbs/precheck.h"
@@ -53,9 +54,23 @@ static int do_init_struct(const EngineOptions *options, Progress *progress, Erro
     return do_step(options, progress, verb_init_struct, err);
 }
 
+// It may come before the coordinator, which ends what it takes for sessions of an earlier one: it tries again.
+static int do_init_data_worker(const EngineOptions *options, Progress *progress, Error *err)
+{
+    enum { PATIENCE_S = 30 };
+    const TaskDocument *task = &options->task;
+    Context ctx;
+
+    int seconds = task->wait_seconds > PATIENCE_S ? task->wait_seconds : PATIENCE_S;
+    int rc = start_context(&ctx, task, progress, seconds, err) || verb_init_data_worker(&ctx, err) ? -1 : 0;
+    context_close(&ctx);
+    return rc;
+}
+
 static int do_init_data(const EngineOptions *options, Progress *progress, Error *err)
 {
-    return do_step(options, progress, verb_init_data, err);
+    return options->worker_index > 0 ? do_init_data_worker(options, progress, err)
+                                     : do_step(options, progress, verb_init_data, err);
 }
 
 static int do_init_struct_later(const EngineOptions *options, Progress *progress, Error *err)
@@ -73,8 +88,10 @@ static bool verified_equal = true;
 static int do_verify(const EngineOptions *options, Progress *progress, Error *err)
 {
     Context ctx;
-    int rc =
-        start_context(&ctx, &options->task, progress, err) || verb_verify(&ctx, progress, &verified_equal, err) ? -1 : 0;
+    int rc = start_context(&ctx, &options->task, progress, options->task.wait_seconds, err) ||
+                     verb_verify(&ctx, progress, &verified_equal, err)
+                 ? -1
+                 : 0;
     context_close(&ctx);
     return rc;
 }
@@ -133,6 +150,7 @@ static int run_verb(const EngineOptions *options)
     bool view = options->task.log_format == LOG_TEXT && VERBS[options->verb].view;
 
     progress_init(&progress, &options->task, engine_verb_name(options->verb));
+    progress.worker = options->worker_index > 0 ? options->worker_index : 0;
     int rc = options->task.listen ? status_server_start(options->task.listen, &progress, &server, &err) : 0;
     if (rc == 0 && view)
         rc = view_start(&progress, &err);

@@ -35,6 +35,7 @@ enum {
     O_LOG_FORMAT,
     O_WORK_DIR,
     O_WAIT,
+    O_WORKERS,
     O_WORKER_INDEX,
     O_TASK,
     O_FORCE,
@@ -133,18 +134,29 @@ static const OptionSpec SPECS[O_COUNT] = {
                 .max = TASK_WAIT_MAX,
                 .help = "how long to go on trying when an end does not answer at the start, or another process still "
                         "holds the task; precheck takes at most 10 of them"},
+    [O_WORKERS] = {.name = "workers",
+                   .env = "KUBEFERRY_WORKERS",
+                   .argument = "N",
+                   .type = OPTION_INTEGER,
+                   .fallback = "1",
+                   .range = "1-64",
+                   .min = 1,
+                   .max = TASK_WORKERS_MAX,
+                   .help = "how many processes copy the rows of the task (see --worker-index); the work is cut "
+                           "accordingly"},
     [O_WORKER_INDEX] =
         {.name = "worker-index",
          .env = "JOB_COMPLETION_INDEX",
          .argument = "N",
          .type = OPTION_INTEGER,
-         .range = "0-9999",
+         .range = "0-63",
          .min = 0,
-         .max = 9999,
+         .max = TASK_WORKERS_MAX - 1,
          .verbs = VERBS(VERB_INIT_DATA),
-         .help = "one of several processes that copy the rows of one task, each with --jobs of its own: 0 coordinates "
-                 "and must always run, the others take chunks from its queue in the sink and exit 0 when all rows are "
-                 "in. Kubernetes sets the variable in the pods of an Indexed Job"},
+         .help = "which of several processes that copy the rows of one task this is, each with --jobs of its own: 0 "
+                 "coordinates and must always run, the others take chunks from its queue in the sink and exit 0 when "
+                 "all rows are in. They wait for a coordinator, 10 minutes or --wait if that is longer. Kubernetes "
+                 "sets the variable in the pods of an Indexed Job"},
     [O_TASK] = {.name = "task",
                 .env = "KUBEFERRY_TASK",
                 .argument = "FILE",
@@ -225,6 +237,9 @@ static int apply_option(int option, const OptionValue *value, TaskDocument *task
     case O_JOBS:
         task->jobs = (int)value->integer;
         return 0;
+    case O_WORKERS:
+        task->workers = (int)value->integer;
+        return 0;
     case O_UNTIL:
         task->until = value->integer == 1 ? UNTIL_CAUGHT_UP : UNTIL_STOPPED;
         return 0;
@@ -254,6 +269,17 @@ static int apply_options(const OptionValue values[O_COUNT], OptionOrigin origin,
     return 0;
 }
 
+// Without a number of workers any may help.
+static int check_worker(const EngineOptions *options, Error *err)
+{
+    int workers = options->task.workers;
+
+    if (workers == 1 || options->worker_index < workers)
+        return 0;
+    return error_set(err, ERROR_USAGE, "worker-index: expected 0 to %d, since there are %d workers, found %d",
+                     workers - 1, workers, options->worker_index);
+}
+
 static int fill(const OptionValue values[O_COUNT], int verb, EngineOptions *out, Error *err)
 {
     out->verb = verb < 0 ? VERB_NONE : (EngineVerb)verb;
@@ -274,7 +300,7 @@ static int fill(const OptionValue values[O_COUNT], int verb, EngineOptions *out,
         return -1;
     if (apply_options(values, OPTION_FROM_ARGUMENTS, &out->task, err))
         return -1;
-    return task_document_check(&out->task, err);
+    return task_document_check(&out->task, err) || check_worker(out, err) ? -1 : 0;
 }
 
 int engine_options_parse(int argc, char **argv, EngineOptions *out, Error *err)

@@ -40,12 +40,12 @@ static int open_context(Context *ctx, const TaskDocument *task, Progress *progre
     return 0;
 }
 
-int start_context(Context *ctx, const TaskDocument *task, Progress *progress, Error *err)
+int start_context(Context *ctx, const TaskDocument *task, Progress *progress, int seconds, Error *err)
 {
     Patience patience;
 
     *ctx = (Context){.progress = progress};
-    patience_begin(&patience, ctx, task->wait_seconds);
+    patience_begin(&patience, ctx, seconds);
     return open_context(ctx, task, progress, &patience, err);
 }
 

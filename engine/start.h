@@ -18,7 +18,7 @@ void patience_begin(Patience *patience, const Context *ctx, int seconds);
 // ERROR_STOPPED.
 bool patience_wait(Patience *patience, const char *what, Error *err);
 
-// context_open, with patience. *ctx is to be closed in either case.
-MUST_CHECK int start_context(Context *ctx, const TaskDocument *task, Progress *progress, Error *err);
-// context_open and ledger_open, with patience. Both are to be closed in either case.
+// context_open, with so many seconds of patience. *ctx is to be closed in either case.
+MUST_CHECK int start_context(Context *ctx, const TaskDocument *task, Progress *progress, int seconds, Error *err);
+// context_open and ledger_open, with the task's patience. Both are to be closed in either case.
 MUST_CHECK int start_task(Context *ctx, Ledger *ledger, const TaskDocument *task, Progress *progress, Error *err);

@@ -191,6 +191,21 @@ void progress_worker_end(Progress *p, int worker)
     pthread_mutex_unlock(&p->lock);
 }
 
+void progress_copied(Progress *p, int64_t rows, int64_t bytes, bool final)
+{
+    pthread_mutex_lock(&p->lock);
+    for (int i = 0; i < TASK_JOBS_MAX; i++) {
+        const ProgressRunning *running = &p->running[i];
+        bool copies = running->active && strcmp(running->what, "copy") == 0;
+        rows += copies ? running->rows : 0;
+        bytes += copies ? running->bytes : 0;
+    }
+    take_sample(p);
+    p->rows_done = final || rows > p->rows_done ? rows : p->rows_done;
+    p->bytes_done = final || bytes > p->bytes_done ? bytes : p->bytes_done;
+    pthread_mutex_unlock(&p->lock);
+}
+
 void progress_table_done(Progress *p, int64_t tables)
 {
     pthread_mutex_lock(&p->lock);

@@ -51,6 +51,7 @@ typedef struct Progress {
     pthread_mutex_t lock;
     char task[TASK_NAME_MAX + 1];
     char verb[24];  // "run", "cdc", …
+    int worker;     // which of several processes that copy the rows; 0 coordinates, its counts are those of all
     char phase[64]; // a few words: "copying rows", "building indexes", "streaming", "caught up"
     Step step;
     ProgressState state;     // of the whole verb
@@ -98,6 +99,9 @@ void progress_worker_start(Progress *p, int worker, const char *relation, const 
 // What came since the last call. For "copy" it counts in the totals, too.
 void progress_worker_rows(Progress *p, int worker, int64_t rows, int64_t bytes);
 void progress_worker_end(Progress *p, int worker);
+// What all processes together have copied so far, as committed; what our workers have in hand comes on top. The counts
+// do not go back, unless this is their end.
+void progress_copied(Progress *p, int64_t rows, int64_t bytes, bool final);
 void progress_table_done(Progress *p, int64_t tables); // so many more
 void progress_index_done(Progress *p);
 void progress_check(Progress *p, const char *id, CheckVerdict verdict, const char *message, const char *remedy);

@@ -240,6 +240,7 @@ static json_object *head_to_json(const Progress *p, const ProgressRates *rates, 
     add_integer(o, "version", PROGRESS_VERSION);
     add_text(o, "task", p->task);
     add_text(o, "verb", p->verb);
+    add_integer(o, "worker", p->worker);
     add_text(o, "state", progress_state_name(p->state));
     add_text(o, "step", step_name(p->step));
     add_text(o, "phase", p->phase);

@@ -244,7 +244,9 @@ static int read_head(Place at, ProgressRead *out, Parts *parts, Error *err)
         {"slot", JSON_FIELD_OBJECT, &parts->slot},      {"verify", JSON_FIELD_OBJECT, &parts->verify},
         {"checks", JSON_FIELD_ARRAY, &parts->checks},   {"notes", JSON_FIELD_ARRAY, &parts->notes},
     };
-    const CountField counts[] = {{"checksDropped", &out->checks_dropped}, {"notesDropped", &out->notes_dropped}};
+    const CountField counts[] = {{"worker", &out->worker},
+                                 {"checksDropped", &out->checks_dropped},
+                                 {"notesDropped", &out->notes_dropped}};
 
     if (read_at(at, fields, COUNT_OF(fields), err))
         return -1;

@@ -31,6 +31,7 @@ typedef struct ProgressReadError {
 // last two at most 1e15.
 typedef struct ProgressRead {
     char *task, *verb, *phase;
+    int64_t worker; // which of several processes that copy the rows; the counts of 0 are those of all
     ProgressState state;
     Step step;               // STEP_COUNT: one that this version does not know, or none
     double started, updated; // seconds since the epoch; 0: not known

@@ -12,7 +12,7 @@ enum { DEFAULT_JOBS = 2 };
 
 void task_document_init(TaskDocument *task)
 {
-    *task = (TaskDocument){.name = memory_strdup("kubeferry"), .jobs = DEFAULT_JOBS};
+    *task = (TaskDocument){.name = memory_strdup("kubeferry"), .jobs = DEFAULT_JOBS, .workers = 1};
     for (int i = 0; i < STEP_COUNT; i++)
         task->steps[i] = i != STEP_INIT_STRUCT_LATER;
 }
@@ -63,6 +63,8 @@ int task_document_check(const TaskDocument *task, Error *err)
         return -1;
     if (task->jobs < 1 || task->jobs > TASK_JOBS_MAX)
         return error_set(err, ERROR_USAGE, "jobs: expected 1 to %d, found %d", TASK_JOBS_MAX, task->jobs);
+    if (task->workers < 1 || task->workers > TASK_WORKERS_MAX)
+        return error_set(err, ERROR_USAGE, "workers: expected 1 to %d, found %d", TASK_WORKERS_MAX, task->workers);
     if (task->wait_seconds < 0 || task->wait_seconds > TASK_WAIT_MAX)
         return error_set(err, ERROR_USAGE, "wait: expected 0 to %d seconds, found %d", TASK_WAIT_MAX,
                          task->wait_seconds);

@@ -12,7 +12,7 @@
 
 typedef enum TaskUntil { UNTIL_STOPPED, UNTIL_CAUGHT_UP } TaskUntil;
 
-enum { TASK_JOBS_MAX = 64, TASK_NAME_MAX = 63, TASK_WAIT_MAX = 86400 };
+enum { TASK_JOBS_MAX = 64, TASK_WORKERS_MAX = 64, TASK_NAME_MAX = 63, TASK_WAIT_MAX = 86400 };
 
 typedef struct TaskDocument {
     char *name; // 1-63 characters of [a-z0-9], with - _ . inside
@@ -22,6 +22,7 @@ typedef struct TaskDocument {
     ObjectList excluded;    // blackList; wins over objects
     bool steps[STEP_COUNT]; // which steps are wanted
     int jobs;               // 1 … TASK_JOBS_MAX
+    int workers;            // processes that copy the rows, 1 … TASK_WORKERS_MAX, each with `jobs` of its own
     TaskUntil until;
     char *listen; // "ADDR:PORT", or NULL: no HTTP server
     LogFormat log_format;
@@ -30,7 +31,7 @@ typedef struct TaskDocument {
     int wait_seconds;         // how long a verb waits at its start for an end that does not answer
 } TaskDocument;
 
-// Defaults: name "kubeferry", all steps but init-struct-later (init-data does its work), 2 jobs, until stopped, text
+// Defaults: name "kubeferry", all steps but init-struct-later (init-data does its work), 2 jobs, 1 worker, until stopped, text
 // log, no waiting.
 void task_document_init(TaskDocument *task);
 // Reads the JSON task document (docs/task-document.md) into a task that was initialised: what the document does not

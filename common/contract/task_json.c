@@ -259,7 +259,7 @@ static void take_text(char **target, char **value)
 
 typedef struct TaskText {
     char *name, *until, *listen, *log_format, *work_dir;
-    int64_t version, jobs, slot_guard_bytes, wait_seconds;
+    int64_t version, jobs, workers, slot_guard_bytes, wait_seconds;
     json_object *source, *sink, *objects, *excluded, *steps; // borrowed from the document
 } TaskText;
 
@@ -280,6 +280,9 @@ static int take_scalars(TaskText *t, TaskDocument *task, Error *err)
         return error_set(err, ERROR_USAGE, "$.version: expected %d, found %lld", TASK_VERSION, (long long)t->version);
     if (t->jobs < 1 || t->jobs > TASK_JOBS_MAX)
         return error_set(err, ERROR_USAGE, "$.jobs: expected 1 to %d, found %lld", TASK_JOBS_MAX, (long long)t->jobs);
+    if (t->workers < 1 || t->workers > TASK_WORKERS_MAX)
+        return error_set(err, ERROR_USAGE, "$.workers: expected 1 to %d, found %lld", TASK_WORKERS_MAX,
+                         (long long)t->workers);
     if (t->slot_guard_bytes < 0)
         return error_set(err, ERROR_USAGE, "$.slotGuardBytes: expected 0 (off) or more, found %lld",
                          (long long)t->slot_guard_bytes);
@@ -292,6 +295,7 @@ static int take_scalars(TaskText *t, TaskDocument *task, Error *err)
     task->until = (TaskUntil)until;
     task->log_format = (LogFormat)format;
     task->jobs = (int)t->jobs;
+    task->workers = (int)t->workers;
     task->slot_guard_bytes = t->slot_guard_bytes;
     task->wait_seconds = (int)t->wait_seconds;
     take_text(&task->name, &t->name);
@@ -322,6 +326,7 @@ static int read_document(json_object *document, TaskText *t, TaskDocument *task,
         {"excluded", JSON_FIELD_ARRAY, &t->excluded},
         {"steps", JSON_FIELD_OBJECT, &t->steps},
         {"jobs", JSON_FIELD_INTEGER, &t->jobs},
+        {"workers", JSON_FIELD_INTEGER, &t->workers},
         {"until", JSON_FIELD_TEXT, &t->until},
         {"listen", JSON_FIELD_TEXT, &t->listen},
         {"logFormat", JSON_FIELD_TEXT, &t->log_format},
@@ -342,8 +347,10 @@ static int read_document(json_object *document, TaskText *t, TaskDocument *task,
 
 int task_document_load(const char *path, TaskDocument *task, Error *err)
 {
-    TaskText text = {
-        .jobs = task->jobs, .slot_guard_bytes = task->slot_guard_bytes, .wait_seconds = task->wait_seconds};
+    TaskText text = {.jobs = task->jobs,
+                     .workers = task->workers,
+                     .slot_guard_bytes = task->slot_guard_bytes,
+                     .wait_seconds = task->wait_seconds};
     json_object *document = json_read_file(path, "task document", MAX_DOCUMENT, err);
 
     if (!document)

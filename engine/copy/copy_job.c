@@ -118,7 +118,7 @@ void copy_job_relation_complete(CopyJob *job, int32_t id)
         return;
     bool *complete = &job->complete[relation - job->relations->items];
     pthread_mutex_lock(&job->lock);
-    if (!*complete) {
+    if (!*complete && !job->helper) {
         *complete = true;
         job->parts_left--;
         build_queue_add(&job->queue, id, relation->source_oid);
@@ -127,10 +127,11 @@ void copy_job_relation_complete(CopyJob *job, int32_t id)
     pthread_mutex_unlock(&job->lock);
 }
 
-void copy_job_unsure(CopyJob *job)
+void copy_job_all_complete(CopyJob *job)
 {
     pthread_mutex_lock(&job->lock);
-    job->unsure = true;
+    job->parts_left = 0;
+    pthread_cond_broadcast(&job->changed);
     pthread_mutex_unlock(&job->lock);
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the workers of one copy share: the snapshot, what is left, what is to be built, and the first failure.
+// What the workers of one process share in a copy: the snapshot, what is left, what is to be built, and the first
+// failure. Other processes may copy from the same queue in the ledger; one that only helps builds nothing.
 #pragma once
 
 #include "engine/copy/build_queue.h"
@@ -11,6 +12,8 @@ typedef struct CopyJob {
     // Set before the workers start, then only read.
     const Context *ctx;
     int64_t task_id;
+    const char *owner;                // of the task, for the fence
+    bool helper;                      // another process coordinates: rows only, until copy_job_all_complete
     const LedgerRelations *relations; // by id
     const char *snapshot;             // exported name
     bool replica_role;                // the sink's session may set session_replication_role
@@ -24,7 +27,6 @@ typedef struct CopyJob {
     int64_t parts_left;         // relations whose rows are not complete, and 1 for the large objects
     bool large_objects_waiting; // to be copied in the snapshot, nobody does yet
     bool *complete;             // by place in relations: rows are in
-    bool unsure;                // a commit's answer was lost: the ledger may know of more complete relations
     int building;               // workers that build now
     int workers;                // threads that run
     bool failed;
@@ -44,7 +46,7 @@ typedef enum JobStep { JOB_COPY, JOB_BUILD, JOB_LARGE_OBJECTS, JOB_WAIT, JOB_END
 JobStep copy_job_next(CopyJob *job, bool may_copy, BuildWork *work);
 void copy_job_wait(CopyJob *job, int ms);                  // until something changed, at most ms
 void copy_job_relation_complete(CopyJob *job, int32_t id); // once more for the same one: nothing happens
-void copy_job_unsure(CopyJob *job);
+void copy_job_all_complete(CopyJob *job); // for a helper: its coordinator says so
 void copy_job_large_objects_complete(CopyJob *job);
 bool copy_job_rows_complete(CopyJob *job); // the snapshot is of no more use
 // One piece was built; true: *next is the worker's next piece.

@@ -6,10 +6,11 @@
 #include "common/base/memory.h"
 #include "common/base/stop.h"
 #include "engine/copy/copy_worker.h"
+#include "engine/ledger/ledger_share.h"
 
 #include <time.h>
 
-enum { TICK_MS = 250, OWNER_CHECK_TICKS = 20 };
+enum { TICK_MS = 250, READ_TICKS = 4, OWNER_CHECK_TICKS = 20 };
 
 static void queue_relations(CopyJob *job, const LedgerRelations *relations)
 {
@@ -52,6 +53,23 @@ static void load_structure(CopyRun *run, CopyJob *job)
     pthread_mutex_unlock(&job->lock);
 }
 
+// ---- the workers -------------------------------------------------------------------------------------------------
+
+typedef struct Crew {
+    CopyWorker *workers[TASK_JOBS_MAX];
+    int count;
+} Crew;
+
+static int hire(CopyJob *job, Crew *crew, int count, Error *err)
+{
+    while (crew->count < count && crew->count < TASK_JOBS_MAX) {
+        if (copy_worker_start(job, crew->count, &crew->workers[crew->count], err))
+            return -1;
+        crew->count++;
+    }
+    return 0;
+}
+
 static int workers_left(CopyJob *job)
 {
     pthread_mutex_lock(&job->lock);
@@ -60,62 +78,72 @@ static int workers_left(CopyJob *job)
     return left;
 }
 
-// A commit whose answer was lost may have completed relations that no worker knows of.
-static int find_completed(CopyRun *run, CopyJob *job, Error *err)
+// What the ledger knows and our workers may not: rows that other processes copied, and those of a commit whose answer
+// was lost.
+static int read_ledger(CopyRun *run, CopyJob *job, bool final, Error *err)
 {
-    Arena arena = {0};
-    LedgerRelations now;
+    CopiedRows copied;
 
-    pthread_mutex_lock(&job->lock);
-    bool unsure = job->unsure;
-    pthread_mutex_unlock(&job->lock);
-    if (!unsure)
-        return 0;
-    int rc = ledger_relations_load(run->ledger->conn, job->task_id, &arena, &now, err);
-    for (size_t i = 0; rc == 0 && i < now.count; i++)
-        if (now.items[i].state == RELATION_COPIED)
-            copy_job_relation_complete(job, now.items[i].id);
-    arena_free(&arena);
-    return rc;
+    if (ledger_copied(run->ledger->conn, job->task_id, &copied, err))
+        return -1;
+    for (size_t i = 0; i < copied.complete_count; i++)
+        copy_job_relation_complete(job, copied.complete[i]);
+    free(copied.complete);
+    progress_copied(run->ctx->progress, copied.rows, copied.bytes, final);
+    return 0;
 }
 
-static void watch(CopyRun *run, CopyJob *job, CopyWorker **workers, int count)
+static int end_copying(CopyRun *run, CopyJob *job, Error *err)
+{
+    if (!copy_job_rows_complete(job) || !run->snapshot->conn)
+        return 0;
+    slot_release(run->snapshot);
+    log_info("copy", "all rows are in; the snapshot is released");
+    progress_phase(run->ctx->progress, "building indexes");
+    return ledger_share_put(run->ledger, SHARE_COPIED, "", err);
+}
+
+static int watch_once(CopyRun *run, CopyJob *job, Crew *crew, int tick, Error *err)
+{
+    const TaskDocument *task = run->ctx->task;
+
+    if (end_copying(run, job, err))
+        return -1;
+    // The other processes have ended: their connections may build.
+    if (copy_job_rows_complete(job) && hire(job, crew, task->jobs * task->workers, err))
+        return -1;
+    if (tick % READ_TICKS == 0 && read_ledger(run, job, false, err))
+        return -1;
+    return tick % OWNER_CHECK_TICKS == 0 ? ledger_check_owner(run->ledger, err) : 0;
+}
+
+static void watch(CopyRun *run, CopyJob *job, Crew *crew)
 {
     for (int tick = 1; workers_left(job) > 0; tick++) {
         Error err = {0};
         copy_job_wait(job, TICK_MS);
-        if (copy_job_rows_complete(job) && run->snapshot->conn) {
-            slot_release(run->snapshot);
-            log_info("copy", "all rows are in; the snapshot is released");
-            progress_phase(run->ctx->progress, "building indexes");
-        }
         if (copy_job_failed(job))
-            for (int i = 0; i < count; i++)
-                copy_worker_cancel(workers[i]);
-        else if (tick % OWNER_CHECK_TICKS == 0 &&
-                 (ledger_check_owner(run->ledger, &err) || find_completed(run, job, &err)))
+            for (int i = 0; i < crew->count; i++)
+                copy_worker_cancel(crew->workers[i]);
+        else if (watch_once(run, job, crew, tick, &err))
             copy_job_fail(job, &err, false);
     }
 }
 
 static int run_workers(CopyRun *run, CopyJob *job, Error *err)
 {
-    CopyWorker *workers[TASK_JOBS_MAX];
-    int count = 0, rc = 0;
+    Crew crew = {.count = 0};
+    int rc = hire(job, &crew, run->ctx->task->jobs, err);
 
-    while (rc == 0 && count < run->ctx->task->jobs) {
-        rc = copy_worker_start(job, count, &workers[count], err);
-        count += rc == 0;
-    }
     if (rc)
         copy_job_fail(job, err, false);
     else
         load_structure(run, job);
-    watch(run, job, workers, count);
-    for (int i = 0; i < count; i++)
-        copy_worker_join(workers[i]);
+    watch(run, job, &crew);
+    for (int i = 0; i < crew.count; i++)
+        copy_worker_join(crew.workers[i]);
     if (!job->failed)
-        return 0;
+        return end_copying(run, job, err) || read_ledger(run, job, true, err) ? -1 : 0;
     *err = job->error;
     run->snapshot_lost = job->snapshot_lost;
     return -1;
@@ -131,6 +159,7 @@ int copy_run(CopyRun *run, Error *err)
         return -1;
     job.ctx = run->ctx;
     job.task_id = run->ledger->task.id;
+    job.owner = run->ledger->task.owner;
     job.snapshot = run->snapshot->name;
     job.replica_role = run->replica_role;
     job.same_encoding = run->same_encoding;
@@ -138,7 +167,9 @@ int copy_run(CopyRun *run, Error *err)
     job.parts_left = run->large_objects ? 1 : 0;
     queue_relations(&job, run->relations);
     progress_phase(run->ctx->progress, job.parts_left ? "copying rows" : "building indexes");
-    int rc = run_workers(run, &job, err);
+    int rc = ledger_share_put(run->ledger, job.parts_left ? SHARE_COPYING : SHARE_COPIED, job.snapshot, err);
+    if (rc == 0)
+        rc = run_workers(run, &job, err);
     copy_job_free(&job);
     return rc;
 }

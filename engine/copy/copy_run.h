@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Runs the workers of one copy to their end: rows of planned chunks, then indexes and constraints of each relation.
+// Workers of other processes (copy_help.h) are let in to the chunks.
 #pragma once
 
 #include "engine/copy/copy_job.h"

@@ -8,6 +8,7 @@
 #include "engine/copy/copy_statement.h"
 #include "engine/copy/large_objects.h"
 #include "engine/copy/relay.h"
+#include "engine/ledger/ledger_share.h"
 #include "engine/pg/quote.h"
 
 #include <string.h>
@@ -208,10 +209,11 @@ static int copy_some(CopyWorker *w, bool *found, bool *lost, Error *err)
         if (left == 0)
             complete[complete_count++] = chunk.relation;
     }
-    if (pg_exec(w->sink, "COMMIT", err)) {
-        copy_job_unsure(w->job);
+    if (*found && ledger_fence(w->sink, w->job->task_id, w->job->owner, err))
+        return -1;
+    // When the answer is lost, the coordinator learns from the ledger what it was.
+    if (pg_exec(w->sink, "COMMIT", err))
         return error_wrap(err, "committing copied rows on the sink");
-    }
     for (size_t i = 0; i < complete_count; i++)
         copy_job_relation_complete(w->job, complete[i]);
     return 0;

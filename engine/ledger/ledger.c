@@ -10,10 +10,14 @@
 #include <string.h>
 #include <sys/random.h>
 
-enum { LEDGER_VERSION = 1 };
+enum { LEDGER_VERSION = 2 };
 
 // The lock's key: 64 bits of a hash of the task's name, the same in every version of the server.
 #define LOCK_KEY "('x' || pg_catalog.substr(pg_catalog.md5('kubeferry ' || $1::text), 1, 16))::bit(64)::bigint"
+// The lock in pg_locks l.
+#define IS_LOCK                                                                                                        \
+    "l.locktype = 'advisory' AND l.granted AND l.objsubid = 1 AND (l.classid::bigint << 32 | l.objid::bigint) = " LOCK_KEY \
+    " AND l.database = (SELECT d.oid FROM pg_catalog.pg_database d WHERE d.datname = pg_catalog.current_database())"
 #define TASK_COLUMNS                                                                                                   \
     "id, source_system, source_database, slot_state, publication_made, consistent_point, structure_done, data_done, finished"
 
@@ -35,11 +39,12 @@ static int schema_exists(PGconn *sink, bool *exists, Error *err)
     return 0;
 }
 
-static int check_version(PGconn *sink, Error *err)
+static int check_version(PGconn *sink, bool *older, Error *err)
 {
     auto_free char *version = NULL;
     if (pg_text(sink, "SELECT max(version) FROM kubeferry.version", &version, err))
         return error_wrap(err, "reading the ledger's version");
+    *older = version && atoi(version) < LEDGER_VERSION;
     if (version && atoi(version) <= LEDGER_VERSION)
         return 0;
     error_set(err, ERROR_CONDITION, "the ledger in the sink (schema kubeferry) has version %s, this program knows %d",
@@ -47,20 +52,24 @@ static int check_version(PGconn *sink, Error *err)
     return error_hint(err, "go on with the newer kubeferry that made it, or run its cleanup first");
 }
 
-// Several tasks may start at once on an empty sink: one makes the schema, the others wait for it.
+// Several tasks may start at once on an empty sink: one makes the schema, the others wait for it. The same statements
+// bring an older ledger up to date.
 static int make_schema(PGconn *sink, Error *err)
 {
-    bool exists = false;
+    bool exists = false, older = false;
 
-    if (schema_exists(sink, &exists, err))
+    if (schema_exists(sink, &exists, err) || (exists && check_version(sink, &older, err)))
         return -1;
-    if (exists)
-        return check_version(sink, err);
+    if (exists && !older)
+        return 0;
     if (pg_exec(sink, "BEGIN; SELECT pg_catalog.pg_advisory_xact_lock(7236822430119)", err) ||
         pg_exec(sink, sql_ledger_schema, err) || pg_exec(sink, "COMMIT", err)) {
-        if (strcmp(err->sqlstate, "42501") == 0)
+        if (strcmp(err->sqlstate, "42501") == 0 && exists)
+            error_hint(err, "the role that made the schema kubeferry, or a superuser, must run this version once");
+        else if (strcmp(err->sqlstate, "42501") == 0)
             error_hint(err, "GRANT CREATE ON DATABASE … TO the sink's role: kubeferry keeps its bookkeeping in the schema kubeferry");
-        return error_wrap(err, "making the ledger (schema kubeferry) in the sink");
+        return error_wrap(err, exists ? "bringing the ledger (schema kubeferry) in the sink up to date"
+                                      : "making the ledger (schema kubeferry) in the sink");
     }
     return 0;
 }
@@ -79,9 +88,7 @@ static int take_lock(PGconn *sink, const char *name, Error *err)
     if (pg_query(sink,
                  "SELECT l.pid, coalesce(a.client_addr::text, 'a local socket'), a.backend_start::timestamptz(0)"
                  "  FROM pg_catalog.pg_locks l LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid"
-                 " WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1"
-                 "   AND (l.classid::bigint << 32 | l.objid::bigint) = " LOCK_KEY
-                 "   AND l.database = (SELECT d.oid FROM pg_catalog.pg_database d WHERE d.datname = pg_catalog.current_database())",
+                 " WHERE " IS_LOCK,
                  1, values, &holder, err))
         return -1;
     bool known = PQntuples(holder) > 0;
@@ -114,9 +121,8 @@ static void read_task(const PGresult *res, LedgerTask *task)
     task->finished = pg_get_bool(res, 0, 8);
 }
 
-static int check_same_source(const Context *ctx, const PGresult *res, Error *err)
+int ledger_check_source(const Context *ctx, const char *system, const char *database, Error *err)
 {
-    const char *system = PQgetvalue(res, 0, 1), *database = PQgetvalue(res, 0, 2);
     bool other_system = *system && ctx->source_system[0] && strcmp(system, ctx->source_system) != 0;
 
     if (!other_system && strcmp(database, ctx->source_database) == 0)
@@ -141,7 +147,7 @@ static int own_task(const Context *ctx, Ledger *ledger, Error *err)
                  6, values, &res, err))
         return error_wrap(err, "writing the task into the ledger");
     read_task(res, &ledger->task);
-    return check_same_source(ctx, res, err);
+    return ledger_check_source(ctx, PQgetvalue(res, 0, 1), PQgetvalue(res, 0, 2), err);
 }
 
 int ledger_open(const Context *ctx, Ledger *out, Error *err)
@@ -208,12 +214,11 @@ int ledger_is_running(const Context *ctx, PGconn *sink, bool *running, Error *er
     const char *values[] = {ctx->task->name};
     auto_pgresult PGresult *res = NULL;
 
-    if (pg_query(sink, "SELECT pg_catalog.pg_try_advisory_lock(" LOCK_KEY ")", 1, values, &res, err))
+    // Looked at and not tried: whoever holds it for a moment keeps the task from starting.
+    if (pg_query(sink, "SELECT EXISTS (SELECT FROM pg_catalog.pg_locks l WHERE " IS_LOCK ")", 1, values, &res, err))
         return error_wrap(err, "looking whether the task is being run");
-    *running = !pg_get_bool(res, 0, 0);
-    if (*running)
-        return 0;
-    return pg_run(sink, "SELECT pg_catalog.pg_advisory_unlock(" LOCK_KEY ")", 1, values, NULL, err);
+    *running = pg_get_bool(res, 0, 0);
+    return 0;
 }
 
 // Sets columns of the task's row; only the owner may.

@@ -29,7 +29,7 @@ typedef struct Ledger {
     bool shared; // verify beside a running cdc: holds no lock, may not write but to the barrier
 } Ledger;
 
-// Connects, makes the schema when it is missing, takes the task's advisory lock, reads or adds the task's row and sets a
+// Connects, makes the schema when it is missing or of an older version, takes the task's advisory lock, reads or adds the task's row and sets a
 // new owner token. Another process runs the task: ERROR_BUSY. Made by a newer kubeferry, or the ledger's task belongs to
 // another source (system identifier or database differ): ERROR_CONDITION.
 MUST_CHECK int ledger_open(const Context *ctx, Ledger *out, Error *err);
@@ -38,7 +38,9 @@ MUST_CHECK int ledger_open_shared(const Context *ctx, Ledger *out, bool *found, 
 void ledger_close(Ledger *ledger); // gives the lock back
 // The session is alive and the owner token is still ours; ERROR_BUSY when another process took over.
 MUST_CHECK int ledger_check_owner(Ledger *ledger, Error *err);
-// Whether another process holds the task's lock now.
+// ERROR_CONDITION when the ledger's task, of that system identifier and database, is not of the context's source.
+MUST_CHECK int ledger_check_source(const Context *ctx, const char *system, const char *database, Error *err);
+// Whether a process holds the task's lock now. Takes no lock itself.
 MUST_CHECK int ledger_is_running(const Context *ctx, PGconn *sink, bool *running, Error *err);
 
 MUST_CHECK int ledger_slot_creating(Ledger *ledger, bool publication_made, Error *err);

@@ -204,7 +204,7 @@ int precheck_run(Precheck *p, const TaskDocument *task, Progress *progress, Erro
     precheck_set_param(p, PARAM_PUBLICATION, p->ctx.publication);
     precheck_set_param(p, PARAM_APPLICATION, p->ctx.application);
     p->params[PARAM_MARK] = memory_printf("kubeferry task %s", task->name);
-    p->params[PARAM_JOBS] = memory_printf("%d", task->jobs);
+    p->params[PARAM_JOBS] = memory_printf("%d", task->jobs * task->workers);
     // Without init-struct the tables must be there, if anything is to be done with them.
     bool tables_needed = !task->steps[STEP_INIT_STRUCT] && (task->steps[STEP_INIT_DATA] || task->steps[STEP_CDC]);
     precheck_set_param(p, PARAM_WITH_STRUCT, tables_needed ? "false" : "true");

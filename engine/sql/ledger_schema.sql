@@ -1,8 +1,9 @@
--- The ledger, version 1: made in the sink when it is missing. Several statements, run in one transaction.
+-- The ledger, version 2: made in the sink when it is missing, and brought up to date when it is older (version 1 has no
+-- table share). Several statements, run in one transaction; each may be run again.
 CREATE SCHEMA IF NOT EXISTS kubeferry;
 COMMENT ON SCHEMA kubeferry IS 'bookkeeping of kubeferry migrations; removed by cleanup';
 CREATE TABLE IF NOT EXISTS kubeferry.version (version integer NOT NULL);
-INSERT INTO kubeferry.version SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM kubeferry.version);
+INSERT INTO kubeferry.version SELECT 2 WHERE NOT EXISTS (SELECT 1 FROM kubeferry.version);
 CREATE TABLE IF NOT EXISTS kubeferry.task (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     name text NOT NULL UNIQUE,
@@ -69,3 +70,10 @@ CREATE TABLE IF NOT EXISTS kubeferry.object (
     statement text,
     PRIMARY KEY (task, identity)
 );
+CREATE TABLE IF NOT EXISTS kubeferry.share (
+    task bigint PRIMARY KEY REFERENCES kubeferry.task ON DELETE CASCADE,
+    owner text NOT NULL,
+    state text NOT NULL CHECK (state IN ('copying', 'copied')),
+    snapshot text NOT NULL
+);
+UPDATE kubeferry.version SET version = 2 WHERE version < 2;

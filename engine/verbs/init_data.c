@@ -253,19 +253,12 @@ static int plan(InitData *d, Error *err)
     if (d->replica_role && pg_exec(d->ledger->conn, "SET session_replication_role = replica", err))
         return -1;
     if (copy_plan_write(d->ledger->conn, d->ledger->task.id, d->items, d->item_count,
-                        copy_plan_chunk_bytes(total, ctx->task->jobs), ctx->source_version >= CTID_SINCE,
-                        d->snapshot.lsn, err) ||
+                        copy_plan_chunk_bytes(total, ctx->task->jobs * ctx->task->workers),
+                        ctx->source_version >= CTID_SINCE, d->snapshot.lsn, err) ||
         (d->replica_role && pg_exec(d->ledger->conn, "RESET session_replication_role", err)) || load_relations(d, err))
         return -1;
     set_totals(d);
     return 0;
-}
-
-static bool same_encoding(const InitData *d)
-{
-    const char *source = PQparameterStatus(d->source, "server_encoding");
-    const char *sink = PQparameterStatus(d->ledger->conn, "server_encoding");
-    return source && sink && strcmp(source, sink) == 0 && strcmp(source, d->ctx->encoding) == 0;
 }
 
 static int copy(InitData *d, Error *err)
@@ -276,7 +269,7 @@ static int copy(InitData *d, Error *err)
                    .relations = &d->relations,
                    .snapshot = &d->snapshot,
                    .replica_role = d->replica_role,
-                   .same_encoding = same_encoding(d),
+                   .same_encoding = d->ctx->same_encoding,
                    .large_objects = d->large_objects};
     int rc = copy_run(&run, err);
 
