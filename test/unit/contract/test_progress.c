@@ -126,6 +126,26 @@ static void test_stop_is_no_failure(void **state)
     json_object_put(o);
 }
 
+static void test_counts_of_all_processes(void **state)
+{
+    (void)state;
+    progress_step_start(p, STEP_INIT_DATA);
+    progress_set_totals(p, 3, 1000, 100000, 0);
+    progress_worker_start(p, 0, "a", "copy", 0);
+    progress_worker_rows(p, 0, 50, 500);
+    progress_worker_start(p, 1, "i", "index", 0);
+    progress_worker_rows(p, 1, 7, 7);
+    progress_copied(p, 300, 3000, false); // committed by others and us; ours in hand comes on top
+    assert_int_equal(p->rows_done, 350);
+    assert_int_equal(p->bytes_done, 3500);
+    progress_copied(p, 200, 2000, false);
+    assert_int_equal(p->rows_done, 350);
+    progress_worker_end(p, 0);
+    progress_copied(p, 310, 3100, true);
+    assert_int_equal(p->rows_done, 310);
+    assert_int_equal(p->bytes_done, 3100);
+}
+
 static void test_rates(void **state)
 {
     ProgressRates rates;
@@ -238,6 +258,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_life_of_a_run, setup, teardown),
         cmocka_unit_test_setup_teardown(test_failure_is_clean, setup, teardown),
         cmocka_unit_test_setup_teardown(test_stop_is_no_failure, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_counts_of_all_processes, setup, teardown),
         cmocka_unit_test_setup_teardown(test_rates, setup, teardown),
         cmocka_unit_test_setup_teardown(test_lag_quantiles, setup, teardown),
         cmocka_unit_test_setup_teardown(test_checks_and_notes, setup, teardown),

@@ -72,7 +72,7 @@ static void test_everything_is_read(void **state)
 {
     (void)state;
     assert_int_equal(
-        load("{\"version\":1,\"name\":\"my-task\",\"jobs\":8,\"until\":\"caught-up\",\"listen\":\":9187\","
+        load("{\"version\":1,\"name\":\"my-task\",\"jobs\":8,\"workers\":3,\"until\":\"caught-up\",\"listen\":\":9187\","
              "\"logFormat\":\"json\",\"workDir\":\"/var/tmp\",\"slotGuardBytes\":1073741824,"
              "\"source\":{\"address\":\"[2001:db8::1]:5432\",\"database\":\"db\",\"user\":\"u\",\"password\":\"p@/:\","
              "\"tls\":{\"mode\":\"verify-full\",\"caFile\":\"/ca\",\"certFile\":\"/crt\",\"keyFile\":\"/key\"}},"
@@ -83,6 +83,7 @@ static void test_everything_is_read(void **state)
     assert_int_equal(task_document_check(&task, &err), 0);
     assert_string_equal(task.name, "my-task");
     assert_int_equal(task.jobs, 8);
+    assert_int_equal(task.workers, 3);
     assert_int_equal(task.until, UNTIL_CAUGHT_UP);
     assert_string_equal(task.listen, ":9187");
     assert_int_equal(task.log_format, LOG_JSON);
@@ -106,6 +107,7 @@ static void test_what_is_absent_keeps_its_value(void **state)
     assert_int_equal(load("{\"version\":1,\"listen\":null,\"name\":\"\"," ENDS "}"), 0);
     assert_string_equal(task.name, "kubeferry");
     assert_int_equal(task.jobs, 2);
+    assert_int_equal(task.workers, 1);
     assert_null(task.listen);
     assert_int_equal(task.objects.count, 0);
 }
@@ -173,6 +175,7 @@ static void test_refusals_name_the_place(void **state)
     refused("{\"version\":1,\"job\":3}", "$: there is no field 'job'");
     refused("{\"version\":1,\"jobs\":\"3\"}", "$.jobs: expected a whole number, found a string");
     refused("{\"version\":1,\"jobs\":65}", "$.jobs: expected 1 to 64, found 65");
+    refused("{\"version\":1,\"workers\":0}", "$.workers: expected 1 to 64, found 0");
     refused("{\"version\":1,\"jobs\":1.5}", "$.jobs: expected a whole number, found a number with a fraction");
     refused("{\"version\":1,\"until\":\"done\"}", "$.until: expected \"stopped\" or \"caught-up\", found 'done'");
     refused("{\"version\":1,\"slotGuardBytes\":-1}", "$.slotGuardBytes");

@@ -70,6 +70,11 @@ static void test_pods_and_patience(void **state)
     assert_int_equal(PARSE("init-data", ENDS, "--worker-index=0", "--wait", "5"), 0);
     assert_int_equal(options.worker_index, 0);
     assert_int_equal(options.task.wait_seconds, 5);
+    assert_int_equal(PARSE("init-data", ENDS, "--workers", "4"), 0);
+    assert_int_equal(options.worker_index, 3);
+    assert_int_equal(options.task.workers, 4);
+    assert_int_equal(PARSE("init-data", ENDS, "--workers", "3"), -1);
+    assert_non_null(strstr(err.message, "expected 0 to 2, since there are 3 workers, found 3"));
     assert_int_equal(PARSE("cdc", ENDS), 0);
     assert_int_equal(options.worker_index, -1);
     unsetenv("JOB_COMPLETION_INDEX");
