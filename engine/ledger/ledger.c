@@ -10,8 +10,6 @@
 #include <string.h>
 #include <sys/random.h>
 
-enum { LEDGER_VERSION = 2 };
-
 // The lock's key: 64 bits of a hash of the task's name, the same in every version of the server.
 #define LOCK_KEY "('x' || pg_catalog.substr(pg_catalog.md5('kubeferry ' || $1::text), 1, 16))::bit(64)::bigint"
 // The lock in pg_locks l.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Checks of the tables that ask more than one statement: which there are, what the sink has of them already.
 #include "common/base/memory.h"
+#include "engine/ledger/ledger.h"
 #include "engine/pg/quote.h"
 #include "engine/precheck/functions.h"
 #include "engine/precheck/precheck.h"
@@ -12,7 +13,6 @@
 enum {
     ROWS_BATCH = 100,    // tables that one statement looks into
     COLUMNS_BATCH = 500, // tables whose columns are compared at once: bounds memory with 20,000 of them
-    LEDGER_VERSION = 1,
 };
 
 static void count_tables(const RelationList *list, Findings *findings)
