@@ -4,6 +4,7 @@
 # A real one-node Kubernetes cluster in a private network namespace.
 #
 #   cluster.sh binary              compile the components unless the cache has them; prints the file (5 to 10 minutes cold)
+#   cluster.sh helm                compile Helm unless the cache has it; prints the file (2 minutes cold)
 #   cluster.sh up DIR              start it; DIR/kubeconfig is the admin's; about 7 s. Running already: nothing happens
 #   cluster.sh restart DIR NAME    kill one component (kube-apiserver, etcd, kubelet, …) and start it again
 #   cluster.sh exec DIR CMD...     run CMD inside its network namespace, KUBECONFIG set
@@ -18,6 +19,7 @@ NODE_IP=10.244.0.1        # bridge address: API server, kubelet, and test server
 SERVICE_CIDR=10.96.0.0/16
 HERE=$(cd "$(dirname "$0")" && pwd)
 KUBE_VERSION=v1.34.4
+HELM_VERSION=v3.19.5
 
 binary() {
 	local x=k8s.io/component-base/version cache target
@@ -31,6 +33,24 @@ binary() {
 		(cd "$HERE" && CGO_ENABLED=0 go build -trimpath -o "$target.part" \
 			-ldflags "-s -w -X $x.gitVersion=$KUBE_VERSION -X $x.gitMajor=1 -X $x.gitMinor=34 -X $x.gitTreeState=clean" .) >&2
 		mv "$target.part" "$target"
+	fi
+	exec 9>&-
+	echo "$target"
+}
+
+helm_binary() {
+	local x=helm.sh/helm/v3 cache target
+	cache=${KUBEFERRY_CACHE:-/var/cache/kubeferry}/helm
+	target=$cache/helm-$HELM_VERSION
+	mkdir -p "$cache"
+	exec 9>"$cache/.lock"
+	flock 9
+	if [ ! -x "$target" ]; then
+		echo "cluster.sh: compiling Helm $HELM_VERSION, once" >&2
+		# What its releases are linked with: the version, and the Kubernetes that `helm template` has in mind.
+		CGO_ENABLED=0 GOBIN=$cache/part go install -trimpath -ldflags "-s -w -X $x/internal/version.version=$HELM_VERSION \
+			-X $x/pkg/chartutil.k8sVersionMajor=1 -X $x/pkg/chartutil.k8sVersionMinor=34" "$x/cmd/helm@$HELM_VERSION" >&2
+		mv "$cache/part/helm" "$target"
 	fi
 	exec 9>&-
 	echo "$target"
@@ -84,6 +104,36 @@ make_pki() {
 	EOF
 }
 
+# A kubelet kills what it finds below its root cgroup and does not know: with one root, clusters side by side would end each
+# other's pods.
+cgroup_root() { echo "/kubeferry-$(sha256sum <<<"$D" | cut -c1-12)"; }
+
+cgroup_hierarchies() { # each folder in which a root cgroup must be
+	if [ -f /sys/fs/cgroup/cgroup.controllers ]; then
+		echo /sys/fs/cgroup
+	else
+		local file
+		for file in /sys/fs/cgroup/*/cgroup.procs; do echo "${file%/*}"; done
+	fi
+}
+
+make_cgroups() {
+	local hierarchy
+	for hierarchy in $(cgroup_hierarchies); do
+		mkdir -p "$hierarchy$(cgroup_root)"
+		if [ -f "$hierarchy/cgroup.controllers" ]; then # version 2
+			sed -E 's/[a-z]+/+&/g' "$hierarchy/cgroup.controllers" >"$hierarchy/cgroup.subtree_control" || true
+		fi
+	done
+}
+
+remove_cgroups() {
+	local hierarchy
+	for hierarchy in $(cgroup_hierarchies); do
+		[ ! -d "$hierarchy$(cgroup_root)" ] || find "$hierarchy$(cgroup_root)" -depth -type d -exec rmdir {} + 2>/dev/null || true
+	done
+}
+
 write_node_config() {
 	cat >cni/10-test.conflist <<-EOF
 		{"cniVersion": "1.0.0", "name": "test", "plugins": [
@@ -112,6 +162,7 @@ write_node_config() {
 		authorization: {mode: Webhook}
 		containerRuntimeEndpoint: unix://$D/run/containerd.sock
 		cgroupDriver: cgroupfs
+		cgroupRoot: $(cgroup_root)
 		failSwapOn: false
 		address: $NODE_IP
 		clusterDNS: [10.96.0.10]
@@ -143,6 +194,7 @@ up() {
 	inside ip link set cni0 up
 	inside sysctl -qw net.ipv4.ip_forward=1
 	make_pki
+	make_cgroups
 	write_node_config
 	start etcd "$KUBE" etcd --data-dir "$D/etcd" --unsafe-no-fsync --log-level warn \
 		--listen-client-urls http://127.0.0.1:2379 --advertise-client-urls http://127.0.0.1:2379 --listen-peer-urls http://127.0.0.1:2380
@@ -192,6 +244,7 @@ down() {
 	sleep 1
 	# Pod volumes and container roots stay mounted when their kubelet is killed.
 	awk -v d="$D/" 'index($2, d) == 1 { print $2 }' /proc/mounts | sort -r | while read -r p; do umount -l "$p" || true; done
+	remove_cgroups
 	rm -rf "$D"
 }
 
@@ -199,6 +252,7 @@ verb=${1:?verb}
 shift
 case $verb in
 binary) binary ;;
+helm) helm_binary ;;
 restart) D=$(realpath "$1"); restart "$2" ;;
 up | down)
 	[ "$(id -u)" -eq 0 ] || { echo "cluster.sh: $verb needs root (network namespaces, mounts)" >&2; exit 77; }
