@@ -6,7 +6,8 @@ VERSION := 0.1.0
 # What each executable links; the unit tests link all of it.
 ENGINE_PACKAGES := libpq json-c libwebsockets openssl
 CONTROLLER_PACKAGES := libcurl json-c libwebsockets openssl yaml-0.1
-PACKAGES := $(sort $(ENGINE_PACKAGES) $(CONTROLLER_PACKAGES))
+CLI_PACKAGES := libcurl json-c openssl yaml-0.1
+PACKAGES := $(sort $(ENGINE_PACKAGES) $(CONTROLLER_PACKAGES) $(CLI_PACKAGES))
 CFLAGS ?= -O2 -g
 # An enumeration constant fits a double: what clang 19 says about their sums is no news.
 WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wformat=2 -Wvla -Wstrict-prototypes -Wmissing-prototypes -Wundef -Wno-enum-float-conversion -Werror
@@ -14,12 +15,14 @@ ALL_CFLAGS = -std=gnu17 $(WARNINGS) -D_GNU_SOURCE -DKUBEFERRY_VERSION='"$(VERSIO
 ALL_LDFLAGS = $(LDFLAGS) -pthread
 LIBS = $(shell pkg-config --libs $(PACKAGES)) -lm
 ENGINE_LIBS = $(shell pkg-config --libs $(ENGINE_PACKAGES)) -lm
+CLI_LIBS = $(shell pkg-config --libs $(CLI_PACKAGES)) -lm
 CONTROLLER_LIBS = $(shell pkg-config --libs $(CONTROLLER_PACKAGES)) -lm
 
 COMMON_SOURCES := $(wildcard common/base/*.c common/contract/*.c)
 K8S_SOURCES := $(wildcard common/k8s/*.c)
 ENGINE_SOURCES := $(wildcard engine/*.c engine/*/*.c)
 CONTROLLER_SOURCES := $(wildcard controller/*.c)
+CLI_SOURCES := $(wildcard cli/*.c cli/*/*.c)
 SQL_FILES := $(wildcard engine/sql/*.sql)
 UNIT_SOURCES := $(wildcard test/unit/*/test_*.c test/unit/*/*/test_*.c)
 FUZZ_SOURCES := $(wildcard test/fuzz/fuzz_*.c)
@@ -28,9 +31,10 @@ COMMON_OBJECTS := $(COMMON_SOURCES:%.c=$(BUILD)/obj/%.o)
 K8S_OBJECTS := $(K8S_SOURCES:%.c=$(BUILD)/obj/%.o)
 ENGINE_OBJECTS := $(ENGINE_SOURCES:%.c=$(BUILD)/obj/%.o)
 CONTROLLER_OBJECTS := $(CONTROLLER_SOURCES:%.c=$(BUILD)/obj/%.o)
+CLI_OBJECTS := $(CLI_SOURCES:%.c=$(BUILD)/obj/%.o)
 # Everything but main, for the tests.
 LIBRARY_OBJECTS := $(COMMON_OBJECTS) $(K8S_OBJECTS) $(BUILD)/obj/sql.o \
-	$(filter-out $(BUILD)/obj/engine/main.o $(BUILD)/obj/controller/main.o,$(ENGINE_OBJECTS) $(CONTROLLER_OBJECTS))
+	$(filter-out %/main.o,$(ENGINE_OBJECTS) $(CONTROLLER_OBJECTS) $(CLI_OBJECTS))
 UNIT_BINARIES := $(UNIT_SOURCES:%.c=$(BUILD)/%)
 FUZZ_BINARIES := $(FUZZ_SOURCES:%.c=$(BUILD)/%)
 REPLAY_BINARIES := $(FUZZ_SOURCES:test/fuzz/fuzz_%.c=$(BUILD)/test/fuzz/replay_%)
@@ -40,7 +44,7 @@ SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all
 .DELETE_ON_ERROR:
 .PHONY: all demo test bench pytest cluster-up cluster-down e2e unit unit-asan fuzz fuzz-run fuzz-replay clean help format check-arrows
 
-all: $(BUILD)/bin/kubeferry-engine ## Build everything into build/bin
+all: $(BUILD)/bin/kubeferry-engine $(BUILD)/bin/kubeferry ## Build everything into build/bin
 
 JOBS := -j$(shell nproc)
 
@@ -75,7 +79,7 @@ cluster-down: ## Stop it and remove what it left
 
 e2e: ## The way to Kubernetes against a real API server
 	test/install.sh build test cluster
-	@$(MAKE) $(JOBS) --no-print-directory $(BUILD)/test/e2e/watch_tool
+	@$(MAKE) $(JOBS) --no-print-directory $(BUILD)/test/e2e/watch_tool $(BUILD)/bin/kubeferry
 	/usr/bin/python3 -m pytest -q test/e2e
 
 $(BUILD)/test/e2e/%: test/e2e/%.c $(COMMON_OBJECTS) $(K8S_OBJECTS)
@@ -90,6 +94,7 @@ check-arrows:
 	@! grep -rnE '#include <(curl|yaml)' common/base common/contract || { echo 'only common/k8s talks HTTP and reads YAML' >&2; exit 1; }
 	@! grep -rnE '#include "common/k8s' common/base common/contract || { echo 'common/k8s stands on common/base' >&2; exit 1; }
 	@! grep -rnE '#include (<libpq|"engine/)' controller || { echo 'the controller must not touch PostgreSQL' >&2; exit 1; }
+	@! grep -rnE '#include (<libpq|<curl|"(engine|controller)/)' cli || { echo 'the command must not touch PostgreSQL, and only common/k8s talks HTTP' >&2; exit 1; }
 	@! grep -rnE '#include ("common/k8s|<curl)' engine || { echo 'the engine must not know Kubernetes' >&2; exit 1; }
 
 $(BUILD)/bin/kubeferry-engine: $(COMMON_OBJECTS) $(ENGINE_OBJECTS) $(BUILD)/obj/sql.o
@@ -101,6 +106,16 @@ $(BUILD)/bin/kubeferry-controller: $(COMMON_OBJECTS) $(K8S_OBJECTS) $(CONTROLLER
 	@mkdir -p $(@D)
 	@echo "LD $@"
 	@$(CC) $(ALL_LDFLAGS) -o $@ $^ $(CONTROLLER_LIBS)
+
+# Of common only what it uses is linked: the HTTP server, above all, stays out.
+$(BUILD)/obj/common.a: $(COMMON_OBJECTS) $(K8S_OBJECTS)
+	@rm -f $@
+	@ar rcs $@ $^
+
+$(BUILD)/bin/kubeferry: $(CLI_OBJECTS) $(BUILD)/obj/common.a
+	@mkdir -p $(@D)
+	@echo "LD $@"
+	@$(CC) $(ALL_LDFLAGS) -Wl,--as-needed -o $@ $^ $(CLI_LIBS)
 
 $(BUILD)/obj/%.o: %.c | $(BUILD)/gen/sql.h
 	@mkdir -p $(@D)
@@ -152,6 +167,9 @@ fuzz-run: $(FUZZ_BINARIES)
 
 docs/options.md: engine/options_table.c $(BUILD)/bin/kubeferry-engine ## The page of options, from their table
 	$(BUILD)/bin/kubeferry-engine --help-markdown >$@
+
+docs/commands.md: cli/commands.h cli/cli_options.c $(BUILD)/bin/kubeferry ## The page of commands, from their tables
+	$(BUILD)/bin/kubeferry --help-markdown >$@
 
 clean: ## Remove what was built
 	rm -rf $(BUILD)

@@ -145,3 +145,19 @@ void process_result_free(ProcessResult *result)
     buffer_free(&result->output);
     buffer_free(&result->errors);
 }
+
+char *process_find(const char *name)
+{
+    const char *path = getenv("PATH");
+
+    if (strchr(name, '/'))
+        return access(name, X_OK) == 0 ? memory_strdup(name) : NULL;
+    auto_free char *list = memory_strdup(path ? path : "");
+    for (char *rest = list, *directory; (directory = strsep(&rest, ":"));) {
+        char *candidate = memory_printf("%s/%s", *directory ? directory : ".", name);
+        if (access(candidate, X_OK) == 0)
+            return candidate;
+        free(candidate);
+    }
+    return NULL;
+}

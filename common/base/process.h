@@ -24,3 +24,5 @@ typedef struct ProcessResult {
 MUST_CHECK int process_run(const ProcessCommand *command, ProcessResult *result, Error *err);
 void process_result_free(ProcessResult *result);
 #define auto_process_result __attribute__((cleanup(process_result_free)))
+// A program by its name, looked for in PATH (a name with a '/' is a path already); NULL: nowhere. Caller frees.
+char *process_find(const char *name);

@@ -33,23 +33,6 @@ static int from_file(K8sCredentials *c, Error *err)
     return 0;
 }
 
-// The program is looked for in PATH, as kubectl does.
-static char *find_program(const char *name)
-{
-    const char *path = getenv("PATH");
-
-    if (strchr(name, '/') || !path)
-        return memory_strdup(name);
-    auto_free char *list = memory_strdup(path);
-    for (char *rest = list, *directory; (directory = strsep(&rest, ":"));) {
-        char *candidate = memory_printf("%s/%s", *directory ? directory : ".", name);
-        if (access(candidate, X_OK) == 0)
-            return candidate;
-        free(candidate);
-    }
-    return memory_strdup(name);
-}
-
 static void take_text(json_object *status, const char *name, char **out)
 {
     const char *text = k8s_text(status, name);
@@ -82,7 +65,8 @@ static int from_plugin(K8sCredentials *c, Error *err)
 {
     const K8sExec *exec = &c->config->exec;
     size_t arguments = 0, variables = 0;
-    auto_free char *program = find_program(exec->command);
+    auto_free char *found = process_find(exec->command);
+    const char *program = found ? found : exec->command;
     auto_process_result ProcessResult result = {0};
 
     while (exec->arguments[arguments])

@@ -48,7 +48,7 @@ def cluster():
 
 @pytest.fixture
 def namespace(cluster, request):
-    name = re.sub("[^a-z0-9]+", "-", request.node.name.lower())[:50].strip("-") + f"-{next(NUMBERS)}"
+    name = re.sub("[^a-z0-9]+", "-", request.node.name.lower())[:50].strip("-") + f"-{os.getpid() % 10000}-{next(NUMBERS)}"
     cluster.kubectl("create", "namespace", name)
     yield name
     cluster.kubectl("delete", "namespace", name, "--wait=false")
