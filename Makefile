@@ -60,6 +60,7 @@ test: ## Everything that CI runs
 	@$(MAKE) $(JOBS) --no-print-directory unit-asan
 	@$(MAKE) $(JOBS) --no-print-directory fuzz
 	@$(MAKE) --no-print-directory pytest
+	@$(MAKE) --no-print-directory e2e
 
 bench: ## Measure against pg_dump and a native subscription; writes docs/BENCHMARKS.md
 	test/install.sh build bench
@@ -77,10 +78,10 @@ cluster-up: ## A real one-node Kubernetes in build/cluster (root; the first time
 cluster-down: ## Stop it and remove what it left
 	test/cluster/cluster.sh down $(BUILD)/cluster
 
-e2e: ## The way to Kubernetes against a real API server
-	test/install.sh build test cluster
+e2e: ## The operator on a real Kubernetes, between real servers (root)
+	test/install.sh build test cluster images
 	@$(MAKE) $(JOBS) --no-print-directory $(BUILD)/test/e2e/watch_tool $(BUILD)/bin/kubeferry
-	/usr/bin/python3 -m pytest -q test/e2e
+	test/e2e/run.sh
 
 $(BUILD)/test/e2e/%: test/e2e/%.c $(COMMON_OBJECTS) $(K8S_OBJECTS)
 	@mkdir -p $(@D)

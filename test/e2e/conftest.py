@@ -1,34 +1,50 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A real cluster for the whole run. KUBEFERRY_E2E_CLUSTER=DIR uses one that runs already (make cluster-up)."""
+"""A real cluster for the whole run, the operator in it, servers that its pods reach, and a migration a test.
+
+KUBEFERRY_E2E_CLUSTER=DIR uses a cluster that runs already (make cluster-up), and leaves it and what is in it running.
+"""
 
 import itertools
 import os
 import re
-import subprocess
+import sys
 import tempfile
 
 import pytest
 
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+
+from kube import ROOT, SCRIPT, Cluster, Operator  # noqa: E402
+from migration import ClusterServer, Migration  # noqa: E402
+
+WORKER = os.environ.get("PYTEST_XDIST_WORKER", "gw0")
 NUMBERS = itertools.count(1)  # no two namespaces of a run have one name
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-SCRIPT = os.path.join(ROOT, "test", "cluster", "cluster.sh")
 
 
-class Cluster:
-    def __init__(self, directory):
-        self.directory = directory
-        self.kubeconfig = os.path.join(directory, "kubeconfig")
+def pytest_configure(config):
+    config.addinivalue_line("markers", "alone: hits what all tests share (controller, kubelet, API server); nothing runs beside it")
+    config.addinivalue_line("markers", "operator: set by itself on what uses the fixture; such tests come last")
 
-    def run(self, verb, *arguments, **options):
-        return subprocess.run([SCRIPT, verb, self.directory, *arguments], check=True, text=True, **options)
 
-    def kubectl(self, *arguments, **options):
-        """What kubectl prints; raises when it fails."""
-        return self.run("exec", "kubectl", *arguments, stdout=subprocess.PIPE, **options).stdout
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """First what wants a cluster without the operator: the kinds and the client by themselves."""
+    items.sort(key=lambda item: "operator" in item.fixturenames)
+    for item in items:
+        if "operator" in item.fixturenames:
+            item.add_marker("operator")
 
-    def start(self, *command, **options):
-        """A process inside the cluster's network namespace."""
-        return subprocess.Popen([SCRIPT, "exec", self.directory, *command], text=True, **options)
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    """To a failure it adds what a person would look at next."""
+    outcome = yield
+    report = outcome.get_result()
+    if report.failed and call.when == "call" and "operator" in item.fixturenames and "operator" in item.funcargs:
+        operator = item.funcargs["operator"]
+        if "namespace" in item.funcargs:
+            report.sections.append(("the namespace", operator.cluster.describe(item.funcargs["namespace"])))
+        report.sections.append(("the controllers", operator.logs()))
 
 
 @pytest.fixture(scope="session")
@@ -52,3 +68,60 @@ def namespace(cluster, request):
     cluster.kubectl("create", "namespace", name)
     yield name
     cluster.kubectl("delete", "namespace", name, "--wait=false")
+
+
+@pytest.fixture(scope="session")
+def operator(cluster):
+    """The chart of this tree with images of this tree, installed and ready."""
+    return Operator(cluster).install()
+
+
+@pytest.fixture(scope="session")
+def source_server(cluster):
+    with ClusterServer(cluster) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def sink_server(cluster):
+    with ClusterServer(cluster) as server:
+        yield server
+
+
+@pytest.fixture
+def make_server(cluster):
+    """Servers of one test, which may restart, reconfigure or break them: make_server(bin_directory, settings=…)."""
+    servers = []
+
+    def make(bin_directory=None, **options):
+        servers.append(ClusterServer(cluster, bin_directory, **options))
+        return servers[-1].start()
+
+    yield make
+    for server in servers:
+        server.remove()
+
+
+@pytest.fixture
+def make_migration(cluster, operator, namespace, request, source_server, sink_server):
+    """A function that makes migrations: make_migration(name=…, namespace=…, source=Server, sink=Server)."""
+    made = []
+
+    def make(name=None, namespace=namespace, source=None, sink=None):
+        number = f"{WORKER}_{next(NUMBERS)}"
+        one = Migration(cluster, namespace, (source or source_server).database(f"source_{number}"),
+                        (sink or sink_server).database(f"sink_{number}"), name)
+        made.append(one)
+        return one
+
+    yield make
+    for one in made:
+        one.close()
+
+
+@pytest.fixture
+def migration(make_migration):
+    return make_migration()
+
+
+__all__ = ["ROOT", "SCRIPT"]

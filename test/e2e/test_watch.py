@@ -118,6 +118,7 @@ def test_many_objects(cluster, namespace, watch):
     equal(watch(), cluster, namespace)
 
 
+@pytest.mark.alone
 def test_the_api_server_is_killed(cluster, namespace, watch):
     put(cluster, namespace, "kept", "1")
     put(cluster, namespace, "dropped", "1")

@@ -31,7 +31,6 @@ SUPERUSER = "postgres"
 SUPERUSER_PASSWORD = "s3cr:t@pa/ss?w%20o#rd' x"
 
 BASE_SETTINGS = {
-    "listen_addresses": "127.0.0.1",
     "fsync": "off",
     "wal_level": "logical",
     "max_replication_slots": "40",
@@ -113,6 +112,9 @@ class Server:
     """One server. settings override BASE_SETTINGS; data_directory places the cluster elsewhere (a small file system)."""
 
     _numbers = itertools.count(1)
+    address = "127.0.0.1"  # where it listens
+    networks = ("127.0.0.1/32",)  # who may come with a password
+    prefix = ()  # of the server's command
 
     def __init__(self, bin_directory=None, settings=None, tls=True, data_directory=None, encoding="UTF8", locale="C.UTF-8"):
         self.bin = bin_directory or embedded_bin(14)
@@ -127,7 +129,8 @@ class Server:
         os.chown(self.directory, account.pw_uid, account.pw_gid)
         os.chmod(self.directory, 0o755)
         self._initialize(encoding, locale)
-        self.configure(**{**BASE_SETTINGS, "port": self.port, "unix_socket_directories": self.directory, **(settings or {})})
+        self.configure(**{**BASE_SETTINGS, "listen_addresses": self.address, "port": self.port,
+                          "unix_socket_directories": self.directory, **(settings or {})})
         self._write_access_rules()
 
     def _initialize(self, encoding, locale):
@@ -149,7 +152,8 @@ class Server:
         if self.tls:
             key, certificate = (os.path.join(self.directory, name) for name in ("server.key", "server.crt"))
             subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
-                            "-days", "2", "-subj", "/CN=localhost", "-keyout", key, "-out", certificate], check=True, capture_output=True)
+                            "-days", "2", "-subj", "/CN=localhost", "-addext", f"subjectAltName=DNS:localhost,IP:{self.address}",
+                            "-keyout", key, "-out", certificate], check=True, capture_output=True)
             account = _server_account()
             for path in (key, certificate):
                 os.chown(path, account.pw_uid, account.pw_gid)
@@ -158,7 +162,7 @@ class Server:
         lines = [*extra, "local all all trust"]
         if self.tls:
             lines.append("hostnossl all tls_only all reject")
-        lines += ["host all all 127.0.0.1/32 scram-sha-256", "host replication all 127.0.0.1/32 scram-sha-256"]
+        lines += [f"host {what} all {network} scram-sha-256" for network in self.networks for what in ("all", "replication")]
         with open(os.path.join(self.data, "pg_hba.conf"), "w", encoding="utf-8") as file:
             file.write("\n".join(lines) + "\n")
 
@@ -180,7 +184,7 @@ class Server:
     def start(self):
         with open(self.log_file, "ab") as log:
             self.process = subprocess.Popen(
-                _as_server_account([os.path.join(self.bin, "postgres"), "-D", self.data]),
+                [*self.prefix, *_as_server_account([os.path.join(self.bin, "postgres"), "-D", self.data])],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
                 env={"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8", "TZ": "UTC"}, cwd=self.directory)
         self._wait_until_ready()
@@ -243,7 +247,7 @@ class Server:
             return file.read()
 
     def conninfo(self, database="postgres", user=SUPERUSER, password=SUPERUSER_PASSWORD, **more):
-        values = {"host": "127.0.0.1", "port": self.port, "dbname": database, "user": user, "password": password, **more}
+        values = {"host": self.address, "port": self.port, "dbname": database, "user": user, "password": password, **more}
         return psycopg.conninfo.make_conninfo(**values)
 
     def database(self, name, **options):
