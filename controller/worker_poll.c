@@ -27,7 +27,7 @@ typedef struct Worker {
 
 struct WorkerPoll {
     K8sClient *client;
-    void (*answered)(void *context, const char *key, const char *pod, const ProgressRead *progress);
+    void (*answered)(void *context, const char *key, const char *pod, ProgressRead *progress);
     void *context;
     KeyTable workers;
     Worker *front; // its previous is the last one
@@ -190,7 +190,7 @@ size_t worker_poll_count(const WorkerPoll *poll)
 
 WorkerPoll *worker_poll_new(K8sClient *client,
                             void (*answered)(void *context, const char *key, const char *pod,
-                                             const ProgressRead *progress),
+                                             ProgressRead *progress),
                             void *context)
 {
     WorkerPoll *poll = memory_zalloc(sizeof *poll);

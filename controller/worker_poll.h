@@ -9,12 +9,13 @@
 
 typedef struct WorkerPoll WorkerPoll;
 
-// answered: called from the loop for each answer that could be read; borrowed. It may set and forget keys, its own too.
+// answered: called from the loop for each answer that could be read. It may take over what was read, and leaves it
+// zeroed then; it may set and forget keys, its own too.
 // A worker that does not answer is logged at level debug and asked again, less often with each failure (down to a
 // sixteenth).
 WorkerPoll *worker_poll_new(K8sClient *client,
                             void (*answered)(void *context, const char *key, const char *pod,
-                                             const ProgressRead *progress),
+                                             ProgressRead *progress),
                             void *context);
 void worker_poll_free(WorkerPoll *poll); // NULL is fine
 // The pod of this key that is to be asked; replaces the one before. key: "namespace/name" of the task. A new one is the

@@ -34,7 +34,7 @@ static void show(void *context, HttpReply *reply)
 
 static const HttpRoute ROUTES[] = {{"/progress", "application/json", show}};
 
-static void answered(void *context, const char *key, const char *pod, const ProgressRead *progress)
+static void answered(void *context, const char *key, const char *pod, ProgressRead *progress)
 {
     Bench *b = context;
     int number = atoi(key + strcspn(key, "0123456789"));

@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the worker of a task said last.
+#pragma once
+
+#include "common/contract/progress_read.h"
+
+typedef struct TaskProgress {
+    int work;  // whose it is (controller/work.h)
+    double at; // monotonic: when it was said
+    ProgressRead said;
+} TaskProgress;
+
+void task_progress_free(TaskProgress *progress); // NULL is fine

@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0
+// What workers do: the steps of a migration (common/contract/steps.h), and cleaning up after it.
+#pragma once
+
+#include "common/contract/steps.h"
+
+typedef enum Work { WORK_CLEANUP = STEP_COUNT, WORK_COUNT } Work; // the others have the numbers of their steps
+
+typedef struct WorkInfo {
+    const char *verb;     // of kubeferry-engine, and the label's value: "init-struct"
+    const char *job_part; // in the name of its Job: "initstruct"
+    const char *reason;   // of a condition while it is at work: "InitStruct"
+    const char *doing;    // "making the structure"
+} WorkInfo;
+
+const WorkInfo *work_info(int work);
+int work_parse(const char *verb); // -1: no such work
