@@ -44,7 +44,7 @@ SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all
 .DELETE_ON_ERROR:
 .PHONY: all demo test bench pytest cluster-up cluster-down e2e unit unit-asan fuzz fuzz-run fuzz-replay clean help format check-arrows
 
-all: $(BUILD)/bin/kubeferry-engine $(BUILD)/bin/kubeferry ## Build everything into build/bin
+all: $(BUILD)/bin/kubeferry-engine $(BUILD)/bin/kubeferry-controller $(BUILD)/bin/kubeferry ## Build everything into build/bin
 
 JOBS := -j$(shell nproc)
 
@@ -80,10 +80,8 @@ cluster-down: ## Stop it and remove what it left
 
 e2e: ## The operator on a real Kubernetes, between real servers (root)
 	test/install.sh build test cluster images
-	@$(MAKE) $(JOBS) --no-print-directory $(BUILD)/test/e2e/watch_tool $(BUILD)/test/e2e/lease_tool $(BUILD)/bin/kubeferry
+	@$(MAKE) $(JOBS) --no-print-directory $(BUILD)/test/e2e/watch_tool $(BUILD)/bin/kubeferry
 	test/e2e/run.sh
-
-$(BUILD)/test/e2e/lease_tool: $(BUILD)/obj/controller/lease.o
 
 $(BUILD)/test/e2e/%: test/e2e/%.c $(COMMON_OBJECTS) $(K8S_OBJECTS)
 	@mkdir -p $(@D)
@@ -168,6 +166,12 @@ fuzz-run: $(FUZZ_BINARIES)
 		$$t -max_total_time=$(FUZZ_SECONDS) -timeout=5 -verbosity=0 -print_final_stats=1 -artifact_prefix=$(BUILD)/corpus/ \
 		$(BUILD)/corpus/$$n test/fuzz/corpus/$$n || exit 1; done
 
+docs/controller-options.md: controller/controller_options.c $(BUILD)/bin/kubeferry-controller ## The page of the controller's options
+	$(BUILD)/bin/kubeferry-controller --help-markdown >$@
+
+docs/task-states.md: controller/task_states.c $(BUILD)/bin/kubeferry-controller ## The page of a task's life
+	$(BUILD)/bin/kubeferry-controller --states-markdown >$@
+
 docs/options.md: engine/options_table.c $(BUILD)/bin/kubeferry-engine ## The page of options, from their table
 	$(BUILD)/bin/kubeferry-engine --help-markdown >$@
 
@@ -183,4 +187,4 @@ help: ## This list
 format: ## Format the C sources
 	clang-format -i $$(git ls-files '*.c' '*.h')
 
--include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+-include $(shell find $(BUILD)/obj $(BUILD)/test -type f -name '*.d' 2>/dev/null)

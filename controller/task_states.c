@@ -1,0 +1,332 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "controller/task_states.h"
+
+enum {
+    FORCE_AFTER_S = 60,     // a forced end waits so long for the clean one
+    WORKERS_WAIT_S = 120,   // workers that do not end (their node is gone) are waited for so long
+};
+
+// ---- guards --------------------------------------------------------------------------------------------------------
+
+static const WorkFacts *current(const TaskFacts *f)
+{
+    static const WorkFacts NONE = {.state = WORK_ABSENT};
+    return f->current >= 0 ? &f->works[f->current] : &NONE;
+}
+
+static bool current_is(const TaskFacts *f, WorkState state)
+{
+    return f->current >= 0 && current(f)->state == state;
+}
+
+static bool any(const TaskFacts *f, bool (*is)(const WorkFacts *))
+{
+    for (size_t i = 0; i < f->plan.count; i++)
+        if (is(&f->works[f->plan.works[i]]))
+            return true;
+    return false;
+}
+
+static bool deleting(const TaskFacts *f)
+{
+    return f->task->deleted > 0;
+}
+
+static bool cleanup_is(const TaskFacts *f, WorkState state)
+{
+    return deleting(f) && f->works[WORK_CLEANUP].state == state;
+}
+
+static bool released(const TaskFacts *f)
+{
+    return deleting(f) && f->task->finalizer < 0;
+}
+
+static bool deleted_untouched(const TaskFacts *f)
+{
+    return deleting(f) && !f->touched;
+}
+
+static bool deleted_with_workers(const TaskFacts *f)
+{
+    return deleting(f) && f->workers_left && f->now - f->task->deleted < WORKERS_WAIT_S;
+}
+
+static bool cleanup_done(const TaskFacts *f)
+{
+    return cleanup_is(f, WORK_DONE);
+}
+
+static bool cleanup_failed(const TaskFacts *f)
+{
+    return cleanup_is(f, WORK_FAILED) || cleanup_is(f, WORK_EXHAUSTED);
+}
+
+static bool cleanup_given_up(const TaskFacts *f)
+{
+    bool too_long = f->task->cleanup_since > 0 && f->monotonic - f->task->cleanup_since > FORCE_AFTER_S;
+
+    return deleting(f) && f->spec.force_delete && (cleanup_failed(f) || (too_long && !cleanup_done(f)));
+}
+
+static bool cleanup_retry_due(const TaskFacts *f)
+{
+    return (cleanup_failed(f) && f->now >= task_facts_retry_time(&f->works[WORK_CLEANUP])) ||
+           cleanup_is(f, WORK_STOPPED) || cleanup_is(f, WORK_WAITING);
+}
+
+static bool cleanup_absent(const TaskFacts *f)
+{
+    return cleanup_is(f, WORK_ABSENT);
+}
+
+static bool no_finalizer(const TaskFacts *f)
+{
+    return f->task->finalizer < 0;
+}
+
+static bool unsupported(const TaskFacts *f)
+{
+    return f->unsupported;
+}
+
+static bool template_missing(const TaskFacts *f)
+{
+    return !f->template;
+}
+
+static bool unplanned(const TaskFacts *f)
+{
+    return !f->planned;
+}
+
+static bool may_run(const WorkFacts *w)
+{
+    return w->state == WORK_STARTING || w->state == WORK_RUNNING || w->state == WORK_RETRYING;
+}
+
+static bool is_failure(const WorkFacts *w)
+{
+    return w->state == WORK_FAILED || w->state == WORK_EXHAUSTED || w->state == WORK_STOPPED;
+}
+
+static bool suspended_at_work(const TaskFacts *f)
+{
+    return f->spec.suspend && f->current >= 0 && any(f, may_run);
+}
+
+static bool suspended_failure(const TaskFacts *f) // so that going on is a new try
+{
+    return f->spec.suspend && f->current >= 0 && is_failure(current(f));
+}
+
+static bool suspended(const TaskFacts *f)
+{
+    return f->spec.suspend && f->current >= 0;
+}
+
+static bool is_foreign(const WorkFacts *w)
+{
+    return w->state == WORK_FOREIGN;
+}
+
+static bool foreign(const TaskFacts *f)
+{
+    return any(f, is_foreign);
+}
+
+static bool is_outdated(const WorkFacts *w)
+{
+    return w->outdated;
+}
+
+static bool outdated(const TaskFacts *f)
+{
+    return any(f, is_outdated);
+}
+
+// Works before the current one are done, whether their Jobs are there or not.
+static bool jobs_absent(const TaskFacts *f)
+{
+    bool from_here = false;
+
+    for (size_t i = 0; i < f->plan.count; i++) {
+        from_here = from_here || f->plan.works[i] == f->current;
+        if (from_here && f->works[f->plan.works[i]].state == WORK_ABSENT)
+            return true;
+    }
+    return false;
+}
+
+static bool failed(const TaskFacts *f)
+{
+    return current_is(f, WORK_FAILED);
+}
+
+static bool exhausted(const TaskFacts *f)
+{
+    return current_is(f, WORK_EXHAUSTED);
+}
+
+static bool retry_due(const TaskFacts *f)
+{
+    return ((failed(f) || exhausted(f)) && f->now >= task_facts_retry_time(current(f))) || current_is(f, WORK_STOPPED);
+}
+
+static bool ending(const TaskFacts *f)
+{
+    return current_is(f, WORK_ENDING);
+}
+
+static bool waiting(const TaskFacts *f)
+{
+    return current_is(f, WORK_WAITING);
+}
+
+static bool blocked(const TaskFacts *f)
+{
+    return (current_is(f, WORK_STARTING) || current_is(f, WORK_RETRYING)) && current(f)->pod &&
+           current(f)->pod->exit_code < 0 && *current(f)->pod->problem;
+}
+
+static bool retrying(const TaskFacts *f)
+{
+    return current_is(f, WORK_RETRYING);
+}
+
+static bool following(const TaskFacts *f)
+{
+    return f->current == STEP_CDC && f->following;
+}
+
+static bool at_cdc(const TaskFacts *f)
+{
+    return f->current == STEP_CDC;
+}
+
+static bool all_done(const TaskFacts *f)
+{
+    return f->current < 0;
+}
+
+static bool always(const TaskFacts *f)
+{
+    (void)f;
+    return true;
+}
+
+// ---- the table -----------------------------------------------------------------------------------------------------
+
+static const TaskRow ROWS[] = {
+    // Deleted: stop the workers, clean the source, go.
+    {"released", released, ACTION_NONE, OUTCOME_KEEP, "", "", "The finalizer is gone, and soon the task."},
+    {"deleted-untouched", deleted_untouched, ACTION_REMOVE_FINALIZER, OUTCOME_KEEP, "", "",
+     "No worker has left anything on either end: there is nothing to clean up."},
+    {"deleted-with-workers", deleted_with_workers, ACTION_DELETE_WORKERS, OUTCOME_WORKING, "", "Terminating",
+     "The workers are being stopped before slot and publication are dropped."},
+    {"cleanup-done", cleanup_done, ACTION_REMOVE_FINALIZER, OUTCOME_KEEP, "", "",
+     "Slot and publication are gone from the source."},
+    {"cleanup-given-up", cleanup_given_up, ACTION_LET_GO, OUTCOME_KEEP, "", "",
+     "isForceDelete lets the task go although slot and publication may be left."},
+    {"cleanup-retry", cleanup_retry_due, ACTION_DELETE_CLEANUP, OUTCOME_KEEP, "", "",
+     "Cleaning up has failed and is tried again."},
+    {"cleanup-failed", cleanup_failed, ACTION_NONE, OUTCOME_WORKING, "", "CleanupFailed",
+     "Slot and publication could not be dropped; it is tried again until it succeeds."},
+    {"cleanup-absent", cleanup_absent, ACTION_CREATE_CLEANUP, OUTCOME_WORKING, "", "Terminating",
+     "A worker is being started that drops slot and publication."},
+    {"cleaning-up", deleting, ACTION_NONE, OUTCOME_WORKING, "", "Terminating",
+     "Slot and publication are being dropped from the source."},
+
+    // Not ready to begin.
+    {"no-finalizer", no_finalizer, ACTION_ADD_FINALIZER, OUTCOME_KEEP, "Prepare", "Pending",
+     "The finalizer comes first: from then on nothing is left behind."},
+    {"unsupported", unsupported, ACTION_NONE, OUTCOME_STALLED, "", "UnsupportedField",
+     "The spec asks for something that is not built."},
+    {"template-missing", template_missing, ACTION_NONE, OUTCOME_WORKING, "", "WaitingForTemplate",
+     "There is no template of that name yet."},
+    {"template-unusable", unplanned, ACTION_NONE, OUTCOME_STALLED, "", "TemplateUnusable",
+     "The template cannot serve this task."},
+
+    // Held.
+    {"suspended-failure", suspended_failure, ACTION_DELETE_CURRENT, OUTCOME_KEEP, "Pause", "Suspended",
+     "What failed is put away, so that going on is a new try."},
+    {"suspending", suspended_at_work, ACTION_SUSPEND_ALL, OUTCOME_WORKING, "Pause", "Suspended",
+     "The workers are being stopped."},
+    {"suspended", suspended, ACTION_NONE, OUTCOME_WORKING, "Pause", "Suspended",
+     "Held by spec.suspend; the source keeps its WAL for the task meanwhile."},
+
+    // Jobs as they should be.
+    {"foreign-job", foreign, ACTION_NONE, OUTCOME_WORKING, "", "NameTaken",
+     "A Job of the name that a worker needs belongs to something else."},
+    {"outdated", outdated, ACTION_DELETE_OUTDATED, OUTCOME_KEEP, "", "Pending",
+     "Jobs that have not begun, or failed, are made anew from the present spec."},
+    {"retry", retry_due, ACTION_DELETE_CURRENT, OUTCOME_KEEP, "", "Retrying", "The step is tried again."},
+    {"jobs-absent", jobs_absent, ACTION_CREATE_JOBS, OUTCOME_KEEP, "InitPrepared", "Pending",
+     "All Jobs are made at once; the first runs, the others wait."},
+    {"ending", ending, ACTION_NONE, OUTCOME_KEEP, "", "Pending", "The old Job must be gone before the new one."},
+
+    // Trouble.
+    {"failed", failed, ACTION_NONE, OUTCOME_STALLED, "", NULL, "The step failed for a reason that a person must mend."},
+    {"exhausted", exhausted, ACTION_NONE, OUTCOME_WORKING, "", NULL, "The step failed often and is tried again later."},
+    {"blocked", blocked, ACTION_NONE, OUTCOME_WORKING, "", "WaitingForWorker", "The worker's pod cannot start."},
+    {"retrying", retrying, ACTION_NONE, OUTCOME_WORKING, "", NULL, "The worker failed and Kubernetes starts another."},
+
+    // At work.
+    {"next-step", waiting, ACTION_RESUME_CURRENT, OUTCOME_KEEP, "Init", NULL, "The step before is done: this one begins."},
+    {"following", following, ACTION_NONE, OUTCOME_READY, "Running", "Streaming", "Changes are followed."},
+    {"before-following", at_cdc, ACTION_NONE, OUTCOME_WORKING, "Running", "Connecting",
+     "The worker that follows changes is starting."},
+    {"done", all_done, ACTION_NONE, OUTCOME_READY, "Done", "Done", "Everything is done."},
+    {"at-work", always, ACTION_NONE, OUTCOME_WORKING, "Init", NULL, "A step is at work."},
+};
+
+const TaskRow *task_states_rows(size_t *count)
+{
+    *count = sizeof ROWS / sizeof *ROWS;
+    return ROWS;
+}
+
+const TaskRow *task_states_decide(const TaskFacts *facts)
+{
+    const TaskRow *row = ROWS;
+
+    while (!row->when(facts))
+        row++;
+    return row;
+}
+
+const char *task_action_name(TaskAction action)
+{
+    static const char *const NAMES[ACTION_COUNT] = {
+        [ACTION_NONE] = "",
+        [ACTION_ADD_FINALIZER] = "add the finalizer",
+        [ACTION_REMOVE_FINALIZER] = "remove the finalizer",
+        [ACTION_LET_GO] = "remove the finalizer, with an Event that names what is left",
+        [ACTION_CREATE_JOBS] = "create the Jobs that are absent",
+        [ACTION_DELETE_OUTDATED] = "delete the outdated Jobs",
+        [ACTION_DELETE_CURRENT] = "delete the Job of the step",
+        [ACTION_RESUME_CURRENT] = "resume the Job of the step",
+        [ACTION_SUSPEND_ALL] = "suspend the Jobs at work",
+        [ACTION_DELETE_WORKERS] = "delete the Jobs at work",
+        [ACTION_CREATE_CLEANUP] = "create the Job that cleans up",
+        [ACTION_DELETE_CLEANUP] = "delete the Job that cleaned up, to make it anew",
+    };
+    return NAMES[action];
+}
+
+void task_states_markdown(Buffer *out)
+{
+    static const char *const OUTCOMES[] = {
+        [OUTCOME_KEEP] = "as before", [OUTCOME_WORKING] = "Reconciling", [OUTCOME_STALLED] = "Stalled", [OUTCOME_READY] = "Ready"};
+
+    buffer_puts(out, "# The life of a task\n\n"
+                     "Made by `kubeferry-controller --states-markdown` from the table in controller/task_states.c; do not edit.\n\n"
+                     "Whenever something about a task changes, the controller puts together what is so, and takes the first "
+                     "row of this table that is true: it says what is done next, and what the status shows. `taskStatus` "
+                     "empty: as far as the task has come (Prepare, InitPrepared, Init, InitFinished, Running, Done). "
+                     "`reason` empty: the one of the step at work, or of its failure.\n\n"
+                     "| row | when | what is done | condition | reason | taskStatus |\n|---|---|---|---|---|---|\n");
+    for (size_t i = 0; i < sizeof ROWS / sizeof *ROWS; i++)
+        buffer_printf(out, "| %s | %s | %s | %s | %s | %s |\n", ROWS[i].id, ROWS[i].why, task_action_name(ROWS[i].action),
+                      OUTCOMES[ROWS[i].outcome], ROWS[i].reason ? ROWS[i].reason : "", ROWS[i].status);
+}

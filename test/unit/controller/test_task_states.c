@@ -1,0 +1,320 @@
+// SPDX-License-Identifier: Apache-2.0
+// One case for every row of the table; the last test sees to it that none is missing.
+#include "test/unit/cmocka_all.h"
+
+#include "controller/task_states.h"
+#include "test/unit/controller/task_fixture.h"
+
+typedef struct Case {
+    const char *row;
+    void (*change)(TaskFacts *facts);
+} Case;
+
+static WorkerJob jobs[WORK_COUNT];
+static WorkerPod pod = {.name = "p", .problem = "", .message = "", .exit_code = -1};
+static Template template;
+
+static void set(TaskFacts *f, int work, WorkState state)
+{
+    jobs[work] = (WorkerJob){.work = work, .exists = true, .attempt = 1, .failed_at = 1000};
+    f->works[work] = (WorkFacts){.job = &jobs[work], .state = state};
+}
+
+// A task whose second step is at work.
+static TaskFacts at_work(Task *task)
+{
+    TaskFacts f = {.task = task, .template = &template, .planned = true, .now = 1000, .monotonic = 1000};
+
+    f.plan = (TaskPlan){.works = {STEP_PRECHECK, STEP_INIT_STRUCT, STEP_INIT_DATA, STEP_CDC}, .count = 4, .init_count = 3};
+    f.spec.task_type = "initialization-and-cdc";
+    set(&f, STEP_PRECHECK, WORK_DONE);
+    set(&f, STEP_INIT_STRUCT, WORK_RUNNING);
+    set(&f, STEP_INIT_DATA, WORK_WAITING);
+    set(&f, STEP_CDC, WORK_WAITING);
+    f.current = STEP_INIT_STRUCT;
+    f.jobs_exist = f.begun = f.touched = true;
+    return f;
+}
+
+static void nothing(TaskFacts *f)
+{
+    (void)f;
+}
+
+static void delete_it(TaskFacts *f)
+{
+    f->task->deleted = 999;
+}
+
+static void released(TaskFacts *f)
+{
+    delete_it(f);
+    f->task->finalizer = -1;
+}
+
+static void deleted_untouched(TaskFacts *f)
+{
+    delete_it(f);
+    f->touched = false;
+}
+
+static void deleted_with_workers(TaskFacts *f)
+{
+    delete_it(f);
+    f->workers_left = true;
+}
+
+static void workers_that_do_not_end(TaskFacts *f)
+{
+    deleted_with_workers(f);
+    f->now += 1000;
+}
+
+static void cleanup_done(TaskFacts *f)
+{
+    delete_it(f);
+    set(f, WORK_CLEANUP, WORK_DONE);
+}
+
+static void cleanup_failed(TaskFacts *f)
+{
+    delete_it(f);
+    set(f, WORK_CLEANUP, WORK_FAILED);
+}
+
+static void cleanup_failed_and_forced(TaskFacts *f)
+{
+    cleanup_failed(f);
+    f->spec.force_delete = true;
+}
+
+static void cleanup_hangs_and_is_forced(TaskFacts *f)
+{
+    delete_it(f);
+    set(f, WORK_CLEANUP, WORK_STARTING);
+    f->spec.force_delete = true;
+    f->task->cleanup_since = f->monotonic - 100;
+}
+
+static void cleanup_retry(TaskFacts *f)
+{
+    cleanup_failed(f);
+    f->now += 11;
+}
+
+static void cleaning_up(TaskFacts *f)
+{
+    delete_it(f);
+    set(f, WORK_CLEANUP, WORK_RUNNING);
+}
+
+static void forced_but_just_begun(TaskFacts *f)
+{
+    cleaning_up(f);
+    f->spec.force_delete = true;
+    f->task->cleanup_since = f->monotonic - 10;
+}
+
+static void no_finalizer(TaskFacts *f)
+{
+    f->task->finalizer = -1;
+}
+
+static void unsupported(TaskFacts *f)
+{
+    f->unsupported = true;
+}
+
+static void template_missing(TaskFacts *f)
+{
+    f->template = NULL;
+    f->planned = false;
+}
+
+static void unplanned(TaskFacts *f)
+{
+    f->planned = false;
+}
+
+static void suspend(TaskFacts *f)
+{
+    f->spec.suspend = true;
+}
+
+static void suspended(TaskFacts *f)
+{
+    suspend(f);
+    set(f, STEP_INIT_STRUCT, WORK_WAITING);
+}
+
+static void suspended_failure(TaskFacts *f)
+{
+    suspend(f);
+    set(f, STEP_INIT_STRUCT, WORK_FAILED);
+}
+
+static void foreign(TaskFacts *f)
+{
+    set(f, STEP_INIT_DATA, WORK_FOREIGN);
+}
+
+static void outdated(TaskFacts *f)
+{
+    f->works[STEP_INIT_DATA].outdated = true;
+}
+
+static void failed(TaskFacts *f)
+{
+    set(f, STEP_INIT_STRUCT, WORK_FAILED);
+    f->now += 29;
+}
+
+static void retry(TaskFacts *f)
+{
+    set(f, STEP_INIT_STRUCT, WORK_FAILED);
+    f->now += 30;
+}
+
+static void second_retry_is_later(TaskFacts *f)
+{
+    set(f, STEP_INIT_STRUCT, WORK_FAILED);
+    jobs[STEP_INIT_STRUCT].attempt = 2;
+    f->now += 59;
+}
+
+static void stopped(TaskFacts *f)
+{
+    set(f, STEP_INIT_STRUCT, WORK_STOPPED);
+}
+
+static void exhausted(TaskFacts *f)
+{
+    set(f, STEP_INIT_STRUCT, WORK_EXHAUSTED);
+}
+
+static void jobs_absent(TaskFacts *f)
+{
+    f->works[STEP_CDC] = (WorkFacts){.state = WORK_ABSENT};
+}
+
+static void absent_but_done(TaskFacts *f)
+{
+    f->works[STEP_PRECHECK] = (WorkFacts){.state = WORK_ABSENT};
+}
+
+static void ending(TaskFacts *f)
+{
+    set(f, STEP_INIT_STRUCT, WORK_ENDING);
+}
+
+static void blocked(TaskFacts *f)
+{
+    set(f, STEP_INIT_STRUCT, WORK_STARTING);
+    pod.problem = "ErrImagePull";
+    f->works[STEP_INIT_STRUCT].pod = &pod;
+}
+
+static void retrying(TaskFacts *f)
+{
+    set(f, STEP_INIT_STRUCT, WORK_RETRYING);
+}
+
+static void next_step(TaskFacts *f)
+{
+    set(f, STEP_INIT_STRUCT, WORK_DONE);
+    f->current = STEP_INIT_DATA;
+}
+
+static void before_following(TaskFacts *f)
+{
+    set(f, STEP_CDC, WORK_RUNNING);
+    f->current = STEP_CDC;
+}
+
+static void following(TaskFacts *f)
+{
+    before_following(f);
+    f->following = true;
+}
+
+static void done(TaskFacts *f)
+{
+    f->current = -1;
+}
+
+static const Case CASES[] = {
+    {"at-work", nothing},
+    {"at-work", absent_but_done},
+    {"released", released},
+    {"deleted-untouched", deleted_untouched},
+    {"deleted-with-workers", deleted_with_workers},
+    {"cleanup-absent", workers_that_do_not_end},
+    {"cleanup-done", cleanup_done},
+    {"cleanup-given-up", cleanup_failed_and_forced},
+    {"cleanup-given-up", cleanup_hangs_and_is_forced},
+    {"cleaning-up", forced_but_just_begun},
+    {"cleanup-failed", cleanup_failed},
+    {"cleanup-retry", cleanup_retry},
+    {"cleanup-absent", delete_it},
+    {"cleaning-up", cleaning_up},
+    {"no-finalizer", no_finalizer},
+    {"unsupported", unsupported},
+    {"template-missing", template_missing},
+    {"template-unusable", unplanned},
+    {"suspended-failure", suspended_failure},
+    {"suspending", suspend},
+    {"suspended", suspended},
+    {"foreign-job", foreign},
+    {"outdated", outdated},
+    {"failed", failed},
+    {"retry", retry},
+    {"failed", second_retry_is_later},
+    {"retry", stopped},
+    {"exhausted", exhausted},
+    {"jobs-absent", jobs_absent},
+    {"ending", ending},
+    {"blocked", blocked},
+    {"retrying", retrying},
+    {"next-step", next_step},
+    {"before-following", before_following},
+    {"following", following},
+    {"done", done},
+};
+
+static void test_each_row(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++) {
+        Task *task = fixture_task(FIXTURE_TASK);
+        TaskFacts facts = at_work(task);
+        CASES[i].change(&facts);
+        assert_string_equal(task_states_decide(&facts)->id, CASES[i].row);
+        pod.problem = "";
+        task_free(task);
+    }
+}
+
+static void test_no_row_without_a_case(void **state)
+{
+    size_t count;
+    const TaskRow *rows = task_states_rows(&count);
+    (void)state;
+
+    for (size_t r = 0; r < count; r++) {
+        bool found = false;
+        for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++)
+            found = found || strcmp(CASES[i].row, rows[r].id) == 0;
+        if (!found)
+            fail_msg("row %s has no case", rows[r].id);
+        assert_true(rows[r].action == ACTION_NONE || *task_action_name(rows[r].action));
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_each_row),
+        cmocka_unit_test(test_no_row_without_a_case),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
