@@ -259,9 +259,8 @@ static void delete_outdated(Run *run, const TaskFacts *facts)
 static void delete_current(Run *run, const TaskFacts *facts)
 {
     const WorkFacts *w = &facts->works[facts->current];
-    bool again = w->state != WORK_STOPPED && !facts->spec.suspend;
 
-    add_deletion(run, facts, facts->current, again ? w->job->attempt + 1 : 1);
+    add_deletion(run, facts, facts->current, facts->spec.suspend ? 1 : w->job->attempt + 1);
 }
 
 static void resume_current(Run *run, const TaskFacts *facts)

@@ -62,20 +62,6 @@ json_object *task_facts_job(const TaskFacts *facts, const WorkerSettings *settin
 
 // ---- one work ------------------------------------------------------------------------------------------------------
 
-// The Job's last pod says that it was asked to stop: it is complete to Kubernetes, and not to us.
-static bool was_stopped(const WorkerJob *job)
-{
-    const WorkerPod *pod = worker_job_pod(job);
-    ProgressRead said;
-    Error ignored;
-
-    if (!pod || !*pod->message || progress_read(pod->message, strlen(pod->message), &said, &ignored))
-        return false;
-    bool stopped = said.state == PROGRESS_STOPPED;
-    progress_read_free(&said);
-    return stopped;
-}
-
 static WorkState failed_state(const WorkerJob *job)
 {
     const WorkerPod *pod = worker_job_failed_pod(job);
@@ -96,7 +82,7 @@ static WorkState state_of(const WorkerJob *job, const Task *task)
     if (job->deleted)
         return WORK_ENDING;
     if (job->complete)
-        return was_stopped(job) ? WORK_STOPPED : WORK_DONE;
+        return WORK_DONE;
     if (job->failed)
         return failed_state(job);
     if (job->suspended)

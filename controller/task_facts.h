@@ -17,7 +17,6 @@ typedef enum WorkState {
     WORK_RETRYING,  // a pod failed and Kubernetes will make another
     WORK_EXHAUSTED, // the Job failed: too many tries, or too long
     WORK_FAILED,    // the Job failed for a reason that a person must mend
-    WORK_STOPPED,   // it ended before its end, for it was asked to
     WORK_DONE,
 } WorkState;
 

@@ -88,6 +88,7 @@ json_object *task_secret_document(const Task *task, const TaskSpec *spec, const 
     json_object_object_add(document, "objects", objects(spec->white_list));
     json_object_object_add(document, "excluded", objects(spec->black_list));
     json_object_object_add(document, "steps", steps);
+    add_text(document, "until", "forever"); // a pod that is ended has not done its work
     add_text(document, "listen", listen);
     add_text(document, "workDir", WORKER_DATA_DIR);
     json_object_object_add(document, "slotGuardBytes", json_object_new_int64(spec->slot_guard_bytes));

@@ -72,7 +72,7 @@ static bool cleanup_given_up(const TaskFacts *f)
 static bool cleanup_retry_due(const TaskFacts *f)
 {
     return (cleanup_failed(f) && f->now >= task_facts_retry_time(&f->works[WORK_CLEANUP])) ||
-           cleanup_is(f, WORK_STOPPED) || cleanup_is(f, WORK_WAITING);
+           cleanup_is(f, WORK_WAITING);
 }
 
 static bool cleanup_absent(const TaskFacts *f)
@@ -107,7 +107,7 @@ static bool may_run(const WorkFacts *w)
 
 static bool is_failure(const WorkFacts *w)
 {
-    return w->state == WORK_FAILED || w->state == WORK_EXHAUSTED || w->state == WORK_STOPPED;
+    return w->state == WORK_FAILED || w->state == WORK_EXHAUSTED;
 }
 
 static bool suspended_at_work(const TaskFacts *f)
@@ -170,7 +170,7 @@ static bool exhausted(const TaskFacts *f)
 
 static bool retry_due(const TaskFacts *f)
 {
-    return ((failed(f) || exhausted(f)) && f->now >= task_facts_retry_time(current(f))) || current_is(f, WORK_STOPPED);
+    return (failed(f) || exhausted(f)) && f->now >= task_facts_retry_time(current(f));
 }
 
 static bool ending(const TaskFacts *f)

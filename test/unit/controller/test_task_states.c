@@ -182,11 +182,6 @@ static void second_retry_is_later(TaskFacts *f)
     f->now += 59;
 }
 
-static void stopped(TaskFacts *f)
-{
-    set(f, STEP_INIT_STRUCT, WORK_STOPPED);
-}
-
 static void exhausted(TaskFacts *f)
 {
     set(f, STEP_INIT_STRUCT, WORK_EXHAUSTED);
@@ -269,7 +264,6 @@ static const Case CASES[] = {
     {"failed", failed},
     {"retry", retry},
     {"failed", second_retry_is_later},
-    {"retry", stopped},
     {"exhausted", exhausted},
     {"jobs-absent", jobs_absent},
     {"ending", ending},
