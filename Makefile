@@ -80,8 +80,10 @@ cluster-down: ## Stop it and remove what it left
 
 e2e: ## The operator on a real Kubernetes, between real servers (root)
 	test/install.sh build test cluster images
-	@$(MAKE) $(JOBS) --no-print-directory $(BUILD)/test/e2e/watch_tool $(BUILD)/bin/kubeferry
+	@$(MAKE) $(JOBS) --no-print-directory $(BUILD)/test/e2e/watch_tool $(BUILD)/test/e2e/lease_tool $(BUILD)/bin/kubeferry
 	test/e2e/run.sh
+
+$(BUILD)/test/e2e/lease_tool: $(BUILD)/obj/controller/lease.o
 
 $(BUILD)/test/e2e/%: test/e2e/%.c $(COMMON_OBJECTS) $(K8S_OBJECTS)
 	@mkdir -p $(@D)

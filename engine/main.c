@@ -19,8 +19,10 @@
 #include "engine/verbs/verify.h"
 #include "engine/view.h"
 
+#include <errno.h>
 #include <malloc.h>
 #include <stdio.h>
+#include <string.h>
 
 static int do_precheck(const EngineOptions *options, Progress *progress, Error *err)
 {
@@ -111,13 +113,28 @@ static const struct {
 static void write_termination(Progress *progress)
 {
     const char *path = getenv("KUBEFERRY_TERMINATION_FILE");
-    auto_free char *text = progress_to_termination(progress);
-    FILE *f = path && *path ? fopen(path, "w") : NULL;
 
-    if (!f)
+    if (!path || !*path)
         return;
-    fputs(text, f);
-    fclose(f);
+    auto_free char *text = progress_to_termination(progress);
+    FILE *f = fopen(path, "we");
+    if (!f || fputs(text, f) < 0 || fflush(f))
+        log_warn("engine", "the termination message could not be written to %s: %s", path, strerror(errno));
+    if (f)
+        fclose(f);
+}
+
+// Before there is a task: what is wrong with the options or the task document is the last word, too.
+static int refuse(const EngineOptions *options, const Error *err)
+{
+    Progress progress;
+
+    progress_init(&progress, &options->task, engine_verb_name(options->verb));
+    progress_fail(&progress, err);
+    log_failure("engine", err);
+    write_termination(&progress);
+    progress_free(&progress);
+    return error_class(err->code)->exit_code;
 }
 
 static int finish(const EngineOptions *options, Progress *progress, int rc, const Error *err)
@@ -171,15 +188,16 @@ int main(int argc, char **argv)
     // Few malloc arenas: what one worker gives back, another takes, and the process stays small.
     mallopt(M_ARENA_MAX, 2);
     mallopt(M_MMAP_THRESHOLD, 256 * 1024);
-    if (engine_options_parse(argc, argv, &options, &err)) {
+    // The handlers come first: as the first process of a container we would not get a signal without one.
+    if (stop_init(&err)) {
         log_failure("engine", &err);
-        code = error_class(err.code)->exit_code;
+        return error_class(err.code)->exit_code;
+    }
+    if (engine_options_parse(argc, argv, &options, &err)) {
+        code = refuse(&options, &err);
     } else if (options.help || options.help_markdown || options.version) {
         engine_options_answer(&options, stdout);
         code = EXIT_DONE;
-    } else if (stop_init(&err)) {
-        log_failure("engine", &err);
-        code = error_class(err.code)->exit_code;
     } else {
         log_init(options.task.log_format, LOG_INFO);
         code = run_verb(&options);

@@ -102,10 +102,12 @@ static const OptionSpec SPECS[O_COUNT] = {
          .argument = "WHEN",
          .type = OPTION_CHOICE,
          .fallback = "stopped",
-         .range = "stopped|caught-up",
+         .range = "stopped|caught-up|forever",
          .verbs = VERBS(VERB_CDC) | VERBS(VERB_RUN),
          .help = "caught-up: exit 0 once everything is applied that was committed when the copy ended (for cdc: when "
-                 "it was started). stopped: go on until SIGTERM, after which the same command resumes"},
+                 "it was started). stopped: go on until SIGTERM, after which the same command resumes (exit code 0). "
+                 "forever: the same, but a stop is an interruption (exit code 75), so that a supervisor or a Job starts "
+                 "it again"},
     [O_LISTEN] = {.name = "listen",
                   .env = "KUBEFERRY_LISTEN",
                   .argument = "ADDR:PORT",
@@ -167,7 +169,8 @@ static const OptionSpec SPECS[O_COUNT] = {
     [O_FORCE] = {.name = "force",
                  .type = OPTION_FLAG,
                  .verbs = VERBS(VERB_CLEANUP),
-                 .help = "drop slot and publication by their names even if nothing shows that this task made them"},
+                 .help = "drop slot and publication by their names even if nothing shows that this task made them, "
+                         "do without the sink if it is gone, and end what is left of a process that holds the task"},
     [O_HELP] = {.name = "help", .type = OPTION_FLAG, .help = "this page; after a verb, the page of that verb"},
     [O_HELP_MARKDOWN] = {.name = "help-markdown", .type = OPTION_FLAG, .help = "docs/options.md"},
     [O_VERSION] = {.name = "version", .type = OPTION_FLAG, .help = "the version"},
@@ -241,7 +244,7 @@ static int apply_option(int option, const OptionValue *value, TaskDocument *task
         task->workers = (int)value->integer;
         return 0;
     case O_UNTIL:
-        task->until = value->integer == 1 ? UNTIL_CAUGHT_UP : UNTIL_STOPPED;
+        task->until = (TaskUntil)value->integer; // in the order of the choices
         return 0;
     case O_LISTEN:
         set_text(&task->listen, value);

@@ -10,7 +10,9 @@
 
 #include <stdint.h>
 
-typedef enum TaskUntil { UNTIL_STOPPED, UNTIL_CAUGHT_UP } TaskUntil;
+// How long changes are followed: until a person stops that, and has come to the end of the task; until all is applied; or
+// for good, so that a stop only interrupts (exit code 75: whoever runs the process starts it again).
+typedef enum TaskUntil { UNTIL_STOPPED, UNTIL_CAUGHT_UP, UNTIL_FOREVER } TaskUntil;
 
 enum { TASK_JOBS_MAX = 64, TASK_WORKERS_MAX = 64, TASK_NAME_MAX = 63, TASK_WAIT_MAX = 86400 };
 

@@ -238,14 +238,18 @@ static int read_steps(json_object *o, bool steps[STEP_COUNT], Error *err)
     return o ? json_read_fields(o, "$.steps", fields, COUNT_OF(fields), err) : 0;
 }
 
-static int read_choice(const char *text, const char *name, const char *first, const char *second, int *out, Error *err)
+// choices: their names joined, for the message.
+static int read_choice(const char *text, const char *name, const char *const names[], size_t count,
+                       const char *choices, int *out, Error *err)
 {
     if (!given(text))
         return 0;
-    if (strcmp(text, first) != 0 && strcmp(text, second) != 0)
-        return error_set(err, ERROR_USAGE, "$.%s: expected \"%s\" or \"%s\", found '%.40s'", name, first, second, text);
-    *out = strcmp(text, second) == 0;
-    return 0;
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(text, names[i]) == 0) {
+            *out = (int)i;
+            return 0;
+        }
+    return error_set(err, ERROR_USAGE, "$.%s: expected %s, found '%.40s'", name, choices, text);
 }
 
 static void take_text(char **target, char **value)
@@ -274,6 +278,9 @@ static void task_text_free(TaskText *t)
 
 static int take_scalars(TaskText *t, TaskDocument *task, Error *err)
 {
+    static const char *const UNTIL[] = {
+        [UNTIL_STOPPED] = "stopped", [UNTIL_CAUGHT_UP] = "caught-up", [UNTIL_FOREVER] = "forever"};
+    static const char *const FORMATS[] = {[LOG_TEXT] = "text", [LOG_JSON] = "json"};
     int until = (int)task->until, format = (int)task->log_format;
 
     if (t->version != TASK_VERSION)
@@ -289,8 +296,9 @@ static int take_scalars(TaskText *t, TaskDocument *task, Error *err)
     if (t->wait_seconds < 0 || t->wait_seconds > TASK_WAIT_MAX)
         return error_set(err, ERROR_USAGE, "$.waitSeconds: expected 0 to %d, found %lld", TASK_WAIT_MAX,
                          (long long)t->wait_seconds);
-    if (read_choice(t->until, "until", "stopped", "caught-up", &until, err) ||
-        read_choice(t->log_format, "logFormat", "text", "json", &format, err))
+    if (read_choice(t->until, "until", UNTIL, COUNT_OF(UNTIL), "\"stopped\", \"caught-up\" or \"forever\"", &until,
+                    err) ||
+        read_choice(t->log_format, "logFormat", FORMATS, COUNT_OF(FORMATS), "\"text\" or \"json\"", &format, err))
         return -1;
     task->until = (TaskUntil)until;
     task->log_format = (LogFormat)format;

@@ -219,6 +219,16 @@ int ledger_is_running(const Context *ctx, PGconn *sink, bool *running, Error *er
     return 0;
 }
 
+int ledger_end_holder(const Context *ctx, PGconn *sink, Error *err)
+{
+    const char *values[] = {ctx->task->name};
+
+    if (pg_run(sink, "SELECT pg_catalog.pg_terminate_backend(l.pid) FROM pg_catalog.pg_locks l WHERE " IS_LOCK, 1, values,
+               NULL, err))
+        return error_wrap(err, "ending the session that holds the task");
+    return 0;
+}
+
 // Sets columns of the task's row; only the owner may.
 static int update_task(Ledger *ledger, const char *assignments, const char *value, Error *err)
 {

@@ -45,6 +45,9 @@ MUST_CHECK int ledger_check_source(const Context *ctx, const char *system, const
 // Whether a process holds the task's lock now. Takes no lock itself.
 MUST_CHECK int ledger_is_running(const Context *ctx, PGconn *sink, bool *running, Error *err);
 
+// Asks the sink to end the session that holds the task's lock; nobody does: nothing happens.
+MUST_CHECK int ledger_end_holder(const Context *ctx, PGconn *sink, Error *err);
+
 MUST_CHECK int ledger_slot_creating(Ledger *ledger, bool publication_made, Error *err);
 MUST_CHECK int ledger_slot_ready(Ledger *ledger, uint64_t consistent_point, Error *err);
 MUST_CHECK int ledger_slot_dropped(Ledger *ledger, Error *err);

@@ -252,6 +252,9 @@ static int pin_session(PGconn *conn, const PgTarget *target, Error *err)
         {"lock_timeout", "0", 0},
         {"idle_in_transaction_session_timeout", "0", 0},
         {"idle_session_timeout", "0", 140000},
+        {"tcp_keepalives_idle", "30", 0}, // the server notices that our machine is gone, and lets our locks go
+        {"tcp_keepalives_interval", "10", 0},
+        {"tcp_keepalives_count", "3", 0},
         {"transaction_timeout", "0", 170000},
         {"client_min_messages", "error", 0}, // a flood of NOTICEs must not fill the connection
         {"default_transaction_read_only", "off", 0},
@@ -264,7 +267,18 @@ static int pin_session(PGconn *conn, const PgTarget *target, Error *err)
             put_setting(&sql, SETTINGS[i].name, SETTINGS[i].value);
     if (encoding)
         put_setting(&sql, "client_encoding", encoding);
-    return pg_exec(conn, sql.data, err);
+    if (pg_answer_limit() > 0) // so that the server says for what it waited
+        buffer_printf(&sql, "SET lock_timeout = %d;", pg_answer_limit() / 3 * 2);
+    if (pg_exec(conn, sql.data, err))
+        return -1;
+    // A long statement of a process that was killed ends by itself, where the server's system can tell.
+    Error refused = {0};
+    if (PQserverVersion(conn) >= 140000 && pg_exec(conn, "SET client_connection_check_interval = '10s'", &refused) &&
+        PQstatus(conn) == CONNECTION_BAD) {
+        *err = refused;
+        return -1;
+    }
+    return stop_check(err);
 }
 
 static void ignore_notice(void *arg, const PGresult *res)

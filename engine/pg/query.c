@@ -10,6 +10,18 @@
 #include <stdio.h>
 #include <string.h>
 
+static int answer_timeout_ms = -1;
+
+void pg_limit_answers(int timeout_ms)
+{
+    answer_timeout_ms = timeout_ms;
+}
+
+int pg_answer_limit(void)
+{
+    return answer_timeout_ms;
+}
+
 static void cancel(PGconn *conn)
 {
     char ignored[256];
@@ -29,10 +41,13 @@ static int wait_for_result(PGconn *conn, Error *err)
             return pg_error(conn, NULL, err, "sending a statement");
         if (!pending && !PQisBusy(conn))
             return 0;
-        if (pg_wait(conn, pending > 0, -1, err) < 0) {
+        int ready = pg_wait(conn, pending > 0, answer_timeout_ms, err);
+        if (ready < 0)
             cancel(conn);
+        else if (ready == 0)
+            error_set(err, ERROR_UNREACHABLE, "the server has not answered within %d s", answer_timeout_ms / 1000);
+        if (ready <= 0)
             return -1;
-        }
         if (!PQconsumeInput(conn))
             return pg_error(conn, NULL, err, "waiting for an answer");
     }

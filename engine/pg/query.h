@@ -5,6 +5,10 @@
 
 #include "engine/pg/connection.h"
 
+// From now on no wait of the process for an answer takes longer (ERROR_UNREACHABLE), and sessions made later wait less
+// for a lock; -1, as at the start: no limit.
+void pg_limit_answers(int timeout_ms);
+int pg_answer_limit(void); // milliseconds; -1: none
 // One or more statements by the simple protocol; results are dropped.
 MUST_CHECK int pg_exec(PGconn *conn, const char *sql, Error *err);
 MUST_CHECK int pg_execf(PGconn *conn, Error *err, const char *fmt, ...) PRINTF_LIKE(3, 4);

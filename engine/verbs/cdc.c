@@ -57,7 +57,7 @@ int verb_cdc(Context *ctx, Ledger *ledger, Error *err)
         log_info("cdc", "stopped at %s after %" PRId64 " transactions; the same command goes on from there",
                  lsn_format(p->lsn_applied).text, p->transactions);
         progress_step_end(p, STEP_CDC, PROGRESS_STOPPED);
-        return 0;
+        return ctx->task->until == UNTIL_FOREVER ? stop_check(err) : 0;
     }
     if (sync_sequences(ctx, ledger, err))
         return -1;

@@ -3,6 +3,7 @@
 #include "engine/verbs/cleanup.h"
 
 #include "common/base/log.h"
+#include "common/base/stop.h"
 #include "engine/context.h"
 #include "engine/ledger/ledger.h"
 #include "engine/stream/publication.h"
@@ -10,6 +11,9 @@
 
 #include <stdio.h>
 #include <string.h>
+
+// Whoever waits for a cleanup (a deletion, a Job) is to hear of an end that does not answer within half a minute.
+enum { ANSWER_MS = 15000, POLL_MS = 500, HOLDER_POLLS = 30 };
 
 typedef struct Cleanup {
     Context ctx;
@@ -48,25 +52,47 @@ static void warn_of_held_objects(const Cleanup *c)
         log_warn("cleanup", "held back and not made: %s", PQgetvalue(res, i, 0));
 }
 
+// A process that was killed a moment ago, or whose machine is gone, still has its session there for a while.
+static int wait_for_holder(const Cleanup *c, Error *err)
+{
+    bool running = true, told = false;
+
+    for (int polls = 0; polls <= HOLDER_POLLS; polls++) {
+        if (ledger_is_running(&c->ctx, c->ledger.conn, &running, err))
+            return -1;
+        if (!running)
+            return 0;
+        if (!told)
+            log_info("cleanup", "another process holds the task; waiting for its end");
+        told = true;
+        if (c->force && polls >= HOLDER_POLLS / 2 && ledger_end_holder(&c->ctx, c->ledger.conn, err))
+            return -1;
+        if (stop_sleep_ms(POLL_MS))
+            return stop_check(err);
+    }
+    error_set(err, ERROR_BUSY, "task \"%s\" is being run by another process", c->ctx.task->name);
+    return error_hint(err, "stop that process first (SIGTERM), then run cleanup again; if it is gone for good, --force "
+                           "ends what is left of it");
+}
+
+static int open_sink(Cleanup *c, Error *err)
+{
+    return ledger_open_shared(&c->ctx, &c->ledger, &c->known, err) || wait_for_holder(c, err) ? -1 : 0;
+}
+
 static int look_at_sink(Cleanup *c, Error *err)
 {
-    bool running = false;
-
-    if (ledger_open_shared(&c->ctx, &c->ledger, &c->known, &c->sink_error)) {
-        if (!is_absence(&c->sink_error) && !c->force) {
-            *err = c->sink_error;
-            return -1;
-        }
-        log_warn("cleanup", "the sink does not answer, its bookkeeping stays for now: %s", c->sink_error.message);
-        c->known = false;
+    if (open_sink(c, &c->sink_error) == 0)
         return 0;
-    }
-    if (ledger_is_running(&c->ctx, c->ledger.conn, &running, err))
+    bool absent = is_absence(&c->sink_error), held = c->sink_error.code == ERROR_BUSY;
+    if (c->sink_error.code == ERROR_STOPPED || held || (!absent && !c->force)) {
+        *err = c->sink_error;
         return -1;
-    if (!running)
-        return 0;
-    error_set(err, ERROR_BUSY, "task \"%s\" is being run by another process", c->ctx.task->name);
-    return error_hint(err, "stop that process first (SIGTERM), then run cleanup again");
+    }
+    log_warn("cleanup", "the sink does not answer, its bookkeeping stays for now: %s", c->sink_error.message);
+    ledger_close(&c->ledger);
+    c->known = false;
+    return 0;
 }
 
 // ---- the source ---------------------------------------------------------------------------------------------------
@@ -155,6 +181,7 @@ int verb_cleanup(const TaskDocument *task, Progress *progress, bool force, Error
 
     context_name(&c.ctx, task, progress);
     progress_phase(progress, "cleaning up");
+    pg_limit_answers(ANSWER_MS);
     int rc = clean(&c, err);
     if (c.source)
         PQfinish(c.source);

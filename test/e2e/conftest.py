@@ -14,6 +14,7 @@ import pytest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
+from fault_proxy import FaultProxy  # noqa: E402
 from kube import ROOT, SCRIPT, Cluster, Operator  # noqa: E402
 from migration import ClusterServer, Migration  # noqa: E402
 
@@ -122,6 +123,20 @@ def make_migration(cluster, operator, namespace, request, source_server, sink_se
 @pytest.fixture
 def migration(make_migration):
     return make_migration()
+
+
+def admin(cluster):
+    with open(cluster.kubeconfig, encoding="ascii") as f:
+        text = f.read()
+    return re.search(r'server: "([^"]+)"', text)[1], re.search(r"token: (\w+)", text)[1]
+
+
+@pytest.fixture
+def proxy(cluster):
+    """In front of the API server; it passes everything on until a fault is injected."""
+    server, token = admin(cluster)
+    with FaultProxy(server, f"{cluster.directory}/pki/ca.crt", token, netns=cluster.netns) as one:
+        yield one
 
 
 __all__ = ["ROOT", "SCRIPT"]

@@ -2,13 +2,12 @@
 """common/k8s behind a proxy that fails: whatever happens on the way, the watcher ends equal to the server."""
 
 import json
-import re
 import subprocess
 import time
 
 import fault_proxy as faults
 import pytest
-from fault_proxy import FaultProxy
+from conftest import admin
 from test_watch import Watcher, equal, eventually, put
 
 WATCH_LIST = "sendInitialEvents"
@@ -21,21 +20,6 @@ class Behind:
 
     def __init__(self, cluster, proxy):
         self.start, self.kubeconfig = cluster.start, proxy.kubeconfig
-
-
-def admin(cluster):
-    with open(cluster.kubeconfig, encoding="ascii") as f:
-        text = f.read()
-    return re.search(r'server: "([^"]+)"', text)[1], re.search(r"token: (\w+)", text)[1]
-
-
-@pytest.fixture
-def proxy(cluster):
-    server, token = admin(cluster)
-    with open(f"{cluster.directory}/run/netns.pid", encoding="ascii") as f:
-        netns = f"/proc/{f.read().strip()}/ns/net"
-    with FaultProxy(server, f"{cluster.directory}/pki/ca.crt", token, netns=netns) as one:
-        yield one
 
 
 @pytest.fixture

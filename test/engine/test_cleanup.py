@@ -1,6 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """cleanup may come at any time, twice, with either end half gone, and touches nothing of anybody else."""
 
+import contextlib
+import signal
+import socket
+import time
+
 import pytest
 
 from conftest import Pair
@@ -122,3 +127,93 @@ def test_after_each_kind_of_failure_nothing_is_left(pair):
     pair.run("cleanup")
     assert pair.leftovers() == []
     assert pair.sink.rows("SELECT id FROM t") == [(-1,)]
+
+
+@contextlib.contextmanager
+def nobody_answers(*arguments):
+    """Inside: a port whose connections are taken by the kernel and by nobody else. Gives arguments of psycopg.conninfo."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(64)
+        yield listener.getsockname()[1]
+
+
+def with_port(text, port):
+    return " ".join(f"port={port}" if word.startswith("port=") else word for word in text.split(" "))
+
+
+@pytest.mark.parametrize("ends", ["source", "sink", "both", "sink forced"])
+def test_an_end_that_never_answers(pair, ends):
+    """Within half a minute, and what can be cleaned is clean."""
+    pair.source.execute(TABLE)
+    pair.migrate()
+    texts = pair.source_text, pair.sink_text
+    with nobody_answers() as port:
+        if ends in ("source", "both"):
+            pair.source_text = with_port(pair.source_text, port)
+        if ends != "source":
+            pair.sink_text = with_port(pair.sink_text, port)
+        started = time.monotonic()
+        result = pair.call("cleanup", *(["--force"] if "forced" in ends else []))
+        assert time.monotonic() - started < 32, str(result)
+    assert result.code == (0 if "forced" in ends else 69), str(result)
+    assert "no answer within 10 s" in result.output
+    assert (pair.leftovers() == []) == (ends in ("sink", "sink forced"))
+    pair.source_text, pair.sink_text = texts
+    pair.run("cleanup")
+    assert pair.leftovers() == [] and pair.sink.value(LEDGER) == 0
+
+
+def test_a_ledger_that_somebody_locks(pair):
+    pair.source.execute(TABLE)
+    pair.migrate()
+    with pair.sink.connect(autocommit=False) as other:
+        other.execute("LOCK TABLE kubeferry.task")
+        started = time.monotonic()
+        result = pair.call("cleanup")
+        assert time.monotonic() - started < 32
+        assert result.code == 69 and "lock timeout" in result.output, str(result)
+    pair.run("cleanup")
+    assert pair.leftovers() == []
+
+
+@pytest.mark.parametrize("end", ["source", "sink"])
+def test_wrong_password(pair, end):
+    pair.source.execute(TABLE)
+    pair.migrate()
+    texts = pair.source_text, pair.sink_text
+    setattr(pair, end + "_text", getattr(pair, end).conninfo(password="wrong"))
+    result = pair.call("cleanup")
+    assert result.code == 64 and "password authentication failed" in result.output, str(result)
+    pair.source_text, pair.sink_text = texts
+    pair.run("cleanup")
+    assert pair.leftovers() == []
+
+
+@pytest.mark.parametrize("moment", ["copying", "streaming"])
+def test_a_moment_after_a_kill(pair, moment):
+    pair.source.execute("CREATE TABLE t (id int PRIMARY KEY, v text); INSERT INTO t SELECT n, md5(n::text) FROM generate_series(1, 400000) n")
+    pair.marker_table()
+    engine = pair.start("run", listen=True)
+    if moment == "streaming":
+        pair.wait_for_stream(engine)
+    else:
+        engine.until(lambda d: d["copy"]["rowsDone"] > 0, "the first rows")
+    engine.kill()
+    pair.run("cleanup")
+    assert pair.leftovers() == [] and pair.sink.value(LEDGER) == 0
+
+
+def test_what_is_left_of_a_frozen_process_is_ended_by_force(pair):
+    """Its sessions are there and do nothing, as those of a machine that is gone."""
+    pair.source.execute(TABLE)
+    pair.marker_table()
+    engine = pair.start("run", listen=True)
+    pair.wait_for_stream(engine)
+    engine.signal(signal.SIGSTOP)
+    result = pair.call("cleanup")
+    assert result.code == 75 and "being run by another process" in result.output, str(result)
+    assert sorted(pair.leftovers()) == sorted([pair.slot, pair.publication])
+    pair.run("cleanup", "--force")
+    assert pair.leftovers() == [] and pair.sink.value(LEDGER) == 0
+    engine.kill()

@@ -177,7 +177,7 @@ static void test_refusals_name_the_place(void **state)
     refused("{\"version\":1,\"jobs\":65}", "$.jobs: expected 1 to 64, found 65");
     refused("{\"version\":1,\"workers\":0}", "$.workers: expected 1 to 64, found 0");
     refused("{\"version\":1,\"jobs\":1.5}", "$.jobs: expected a whole number, found a number with a fraction");
-    refused("{\"version\":1,\"until\":\"done\"}", "$.until: expected \"stopped\" or \"caught-up\", found 'done'");
+    refused("{\"version\":1,\"until\":\"done\"}", "$.until: expected \"stopped\", \"caught-up\" or \"forever\", found 'done'");
     refused("{\"version\":1,\"slotGuardBytes\":-1}", "$.slotGuardBytes");
     refused("{\"version\":1,\"steps\":{\"cdc\":\"yes\"}}", "$.steps.cdc: expected true or false, found a string");
     refused("{\"version\":1,\"steps\":{\"initdata\":true}}", "$.steps: there is no field 'initdata'");
