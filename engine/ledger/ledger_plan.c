@@ -109,3 +109,16 @@ int ledger_relations_forget(PGconn *conn, int64_t task_id, const int32_t *relati
         return error_wrap(err, "forgetting relations that the source no longer has");
     return 0;
 }
+
+int ledger_relations_begin(PGconn *conn, int64_t task_id, uint64_t snapshot_lsn, Error *err)
+{
+    char task[24];
+    LsnText lsn = lsn_format(snapshot_lsn);
+    const char *values[] = {task, lsn.text};
+
+    snprintf(task, sizeof task, "%lld", (long long)task_id);
+    if (pg_run(conn, "UPDATE kubeferry.relation SET state = 'done', snapshot_lsn = $2 WHERE task = $1 AND state = 'waiting'",
+               2, values, NULL, err))
+        return error_wrap(err, "noting where the changes of the relations begin");
+    return 0;
+}

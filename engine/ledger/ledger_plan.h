@@ -13,3 +13,5 @@ MUST_CHECK int ledger_relations_touched(PGconn *conn, int64_t task_id, int32_t *
 // Forgets relations that were never copied and are no longer among the source's.
 MUST_CHECK int ledger_relations_forget(PGconn *conn, int64_t task_id, const int32_t *relations, size_t count,
                                        Error *err);
+// Those that wait for rows are done without: their changes count from snapshot_lsn on.
+MUST_CHECK int ledger_relations_begin(PGconn *conn, int64_t task_id, uint64_t snapshot_lsn, Error *err);

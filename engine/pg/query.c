@@ -3,6 +3,7 @@
 #include "engine/pg/query.h"
 
 #include "common/base/buffer.h"
+#include "common/base/clock.h"
 #include "common/base/lsn.h"
 #include "common/base/memory.h"
 
@@ -35,19 +36,21 @@ static void cancel(PGconn *conn)
 // Sends what libpq still holds back and waits until a result is there.
 static int wait_for_result(PGconn *conn, Error *err)
 {
+    const double started = clock_monotonic();
+
     for (;;) {
         int pending = PQflush(conn);
         if (pending < 0)
             return pg_error(conn, NULL, err, "sending a statement");
         if (!pending && !PQisBusy(conn))
             return 0;
-        int ready = pg_wait(conn, pending > 0, answer_timeout_ms, err);
-        if (ready < 0)
+        if (pg_wait(conn, pending > 0, answer_timeout_ms, err) < 0) {
             cancel(conn);
-        else if (ready == 0)
-            error_set(err, ERROR_UNREACHABLE, "the server has not answered within %d s", answer_timeout_ms / 1000);
-        if (ready <= 0)
             return -1;
+        }
+        if (answer_timeout_ms > 0 && (clock_monotonic() - started) * 1000 > answer_timeout_ms)
+            return error_set(err, ERROR_UNREACHABLE, "the server has not answered within %d s",
+                             answer_timeout_ms / 1000);
         if (!PQconsumeInput(conn))
             return pg_error(conn, NULL, err, "waiting for an answer");
     }

@@ -8,6 +8,7 @@
 #include "common/base/stop.h"
 #include "engine/apply/apply.h"
 #include "engine/copy/sequences.h"
+#include "engine/verbs/cdc_begin.h"
 
 #include <inttypes.h>
 
@@ -44,6 +45,8 @@ int verb_cdc(Context *ctx, Ledger *ledger, Error *err)
     Progress *p = ctx->progress;
     uint64_t goal = 0;
 
+    if (!ctx->task->steps[STEP_INIT_DATA] && cdc_begin(ctx, ledger, err))
+        return -1;
     // Changes of a table that is not complete would meet rows that are still to come.
     if (ledger_check_rows(ledger, "its changes cannot be followed yet", err))
         return -1;
