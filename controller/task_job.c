@@ -117,6 +117,11 @@ static void fill_args(json_object *args, const JobWish *wish)
         auto_free char *jobs = memory_printf("--jobs=%d", config->jobs);
         json_object_array_add(args, json_object_new_string(jobs));
     }
+    int workers = task_job_parallelism(wish->spec, wish->work);
+    if (workers > 1) { // each pod knows which it is by its index
+        auto_free char *text = memory_printf("--workers=%d", workers);
+        json_object_array_add(args, json_object_new_string(text));
+    }
 }
 
 static json_object *resources(const JobWish *wish)

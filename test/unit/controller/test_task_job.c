@@ -118,6 +118,8 @@ static void test_settings_arrive(void **state)
     assert_true(k8s_bool(spec, "suspend"));
     assert_false(k8s_bool(k8s_member(cdc, "spec"), "suspend"));
     assert_non_null(strstr(json_text_of(k8s_member(container_of(data), "args")), "\"--jobs=4\""));
+    assert_non_null(strstr(json_text_of(k8s_member(container_of(data), "args")), "\"--workers=3\""));
+    assert_null(strstr(json_text_of(k8s_member(container_of(cdc), "args")), "--workers"));
     assert_string_equal(json_text_of(k8s_member(container_of(data), "resources")), "{\"limits\":{\"cpu\":\"1\"}}");
     assert_string_equal(json_text_of(k8s_member(container_of(cdc), "resources")),
                         "{\"requests\":{\"cpu\":\"100m\",\"memory\":\"128Mi\"}}");
