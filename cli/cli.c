@@ -79,6 +79,7 @@ int cli_send(Cli *cli, const char *method, const char *path, const char *content
         return -1;
     K8sRequest request = {.method = method,
                           .path = path,
+                          .to_the_end = cli->to_the_end,
                           .timeout_ms = (int)cli_number(cli, O_REQUEST_TIMEOUT, REQUEST_TIMEOUT_S) * 1000};
     if (body) {
         request.content_type = content_type ? content_type : "application/json";

@@ -17,6 +17,7 @@ typedef struct Cli {
     K8sConfig config; // once cli_connect was called
     K8sLoop *loop;
     K8sClient *client;
+    bool to_the_end; // what is asked now is done even when a stop is requested
 } Cli;
 
 enum { CLI_EXIT_DONE = 0, CLI_EXIT_FAILED = 1, CLI_EXIT_USAGE = 64 };

@@ -101,10 +101,24 @@ static int make_task(Cli *cli, json_object *task, bool dry, json_object **made, 
     return -1;
 }
 
-static int make_both(Cli *cli, const CreateInput *input, json_object *task, bool dry, json_object **made, Error *err)
+static int make_owned(Cli *cli, const CreateInput *input, json_object *task, json_object **made, Error *err)
 {
+    auto_free char *path = cli_task_path(cli, input->name);
     Error ignored = {0};
 
+    if (make_task(cli, task, false, made, err))
+        return -1;
+    if (make_secret(cli, input, k8s_text(k8s_member(*made, "metadata"), "uid"), false, err) == 0)
+        return 0;
+    if (cli_send(cli, "DELETE", path, NULL, NULL, NULL, &ignored) == 0)
+        error_hint(err, "the task was taken back");
+    json_object_put(*made);
+    *made = NULL;
+    return -1;
+}
+
+static int make_both(Cli *cli, const CreateInput *input, json_object *task, bool dry, json_object **made, Error *err)
+{
     // The Secret's turn comes last, for it needs the task's uid; so what may be wrong with it is found out before.
     if (make_task(cli, task, true, made, err))
         return -1;
@@ -112,16 +126,12 @@ static int make_both(Cli *cli, const CreateInput *input, json_object *task, bool
         return 0;
     json_object_put(*made);
     *made = NULL;
-    if (err->code != ERROR_NONE || make_task(cli, task, false, made, err))
+    if (err->code != ERROR_NONE)
         return -1;
-    if (make_secret(cli, input, k8s_text(k8s_member(*made, "metadata"), "uid"), false, err) == 0)
-        return 0;
-    auto_free char *path = cli_task_path(cli, input->name);
-    if (cli_send(cli, "DELETE", path, NULL, NULL, NULL, &ignored) == 0)
-        error_hint(err, "the task was taken back");
-    json_object_put(*made);
-    *made = NULL;
-    return -1;
+    cli->to_the_end = true; // no task without its Secret
+    int rc = make_owned(cli, input, task, made, err);
+    cli->to_the_end = false;
+    return rc;
 }
 
 static void show(Cli *cli, const CreateInput *input, json_object *task, DryRun dry_run)

@@ -185,7 +185,7 @@ static int read_end(const Cli *cli, CreateEnd *end, int which, bool asking, Erro
 
 static int read_objects(const Cli *cli, CreateInput *input, bool asking, bool asked, Error *err)
 {
-    char *answer = NULL;
+    auto_free char *answer = NULL;
     const char *text = cli_text(cli, O_OBJECTS);
 
     if (!text && asking && asked) {
@@ -193,7 +193,6 @@ static int read_objects(const Cli *cli, CreateInput *input, bool asking, bool as
             return -1;
         text = *answer ? answer : NULL;
     }
-    auto_free char *typed = answer;
     if (!text || object_list_parse(text, &input->objects, err) == 0)
         return 0;
     error_wrap(err, "--migration-object: cannot read '%.200s'", text);

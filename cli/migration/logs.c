@@ -12,6 +12,7 @@
 #include "common/k8s/k8s_path.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -22,6 +23,7 @@ typedef struct Reading {
     const char *task;
     Step step;
     char *last;       // the pod that was read last, and how often it had restarted then
+    bool broken;      // its stream was cut, and not ended by the container
     double last_byte; // monotonic seconds
     bool reader_gone; // who reads our output has ended
     bool done;
@@ -141,6 +143,16 @@ static char *log_path(const Reading *reading, json_object *pod, bool follow, dou
     return out.data;
 }
 
+// `… | grep -m 1` has found it: seen at once, and not only when the next line cannot be written.
+static bool look_for_reader(Reading *reading)
+{
+    struct pollfd p = {.fd = STDOUT_FILENO};
+
+    if (poll(&p, 1, 0) > 0 && (p.revents & POLLERR))
+        reading->reader_gone = true;
+    return !reading->reader_gone;
+}
+
 static int read_pod(Reading *reading, json_object *pod, bool follow, double since, Error *err)
 {
     auto_free char *path = log_path(reading, pod, follow, since);
@@ -149,9 +161,10 @@ static int read_pod(Reading *reading, json_object *pod, bool follow, double sinc
     reading->done = false;
     K8sCall *call = k8s_client_send(reading->cli->client, &request);
     while (!reading->done) {
-        if (stop_requested() || k8s_loop_turn(reading->cli->loop, FIND_AGAIN_MS, err)) {
+        if (stop_requested() || !look_for_reader(reading) ||
+            k8s_loop_turn(reading->cli->loop, FIND_AGAIN_MS, err)) {
             k8s_client_cancel(call);
-            return stop_requested() ? 0 : -1;
+            return stop_requested() || reading->reader_gone ? 0 : -1;
         }
     }
     if (reading->error.code == ERROR_NONE || reading->reader_gone)
@@ -176,6 +189,26 @@ static bool is_over(const TaskObjects *objects, json_object *pod, int order)
     return strcmp(state, "Complete") == 0 || strcmp(state, "Failed") == 0 || !job;
 }
 
+// A pod, or its restarted container, that was not read yet; or goes on with one whose stream was cut.
+static int read_if_new(Reading *reading, json_object *pod, bool follow, Error *err)
+{
+    auto_free char *identity = memory_printf("%s %d", k8s_text(k8s_member(pod, "metadata"), "uid"), restarts_of(pod));
+    bool same = reading->last && strcmp(reading->last, identity) == 0;
+
+    if (same && !reading->broken)
+        return 0;
+    double before = reading->last_byte;
+    int rc = read_pod(reading, pod, follow, same ? before : 0, err);
+    reading->broken = rc != 0;
+    if (rc && err->http_status == 400 && follow) // its container is not there yet
+        return 0;
+    if (rc && (!follow || (!reading->last && reading->last_byte <= before)))
+        return -1;
+    free(reading->last);
+    reading->last = memory_strdup(identity);
+    return 0;
+}
+
 // One look at the task and one reading. *more: there may be another pod, or a restarted container.
 static int read_once(Reading *reading, bool follow, bool *more, Error *err)
 {
@@ -193,18 +226,8 @@ static int read_once(Reading *reading, bool follow, bool *more, Error *err)
     if (rc == 0 && !pod)
         rc = reading->last ? 0 : no_pod(&objects, reading, order, err);
     *more = follow && rc == 0 && !(pod && reading->last && is_over(&objects, pod, order));
-    if (rc == 0 && pod && *more == follow) {
-        auto_free char *identity =
-            memory_printf("%s %d", k8s_text(k8s_member(pod, "metadata"), "uid"), restarts_of(pod));
-        bool same = reading->last && strcmp(reading->last, identity) == 0;
-        rc = read_pod(reading, pod, follow, same ? reading->last_byte : 0, err);
-        if (rc && follow && (reading->last || err->http_status == 400)) // its container is not there yet, or any more
-            rc = 0;
-        else if (rc == 0 && !same) {
-            free(reading->last);
-            reading->last = memory_strdup(identity);
-        }
-    }
+    if (rc == 0 && pod && *more == follow)
+        rc = read_if_new(reading, pod, follow, err);
     task_objects_free(&objects);
     return rc;
 }
@@ -219,7 +242,7 @@ int migration_logs(Cli *cli, Error *err)
         return -1;
     int rc = choose_step(cli, task, &reading.step, err);
     json_object_put(task);
-    while (rc == 0 && more && !stop_requested() && !reading.reader_gone) {
+    while (rc == 0 && more && !stop_requested() && look_for_reader(&reading)) {
         rc = read_once(&reading, follow, &more, err);
         if (rc == 0 && more && !reading.reader_gone)
             stop_sleep_ms(FIND_AGAIN_MS);

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { BAR_WIDTH = 6 };
+enum { BAR_WIDTH = 6, ROOM_FOR_BARS = 100 };
 
 static int compare(json_object *a, json_object *b)
 {
@@ -68,7 +68,9 @@ static void add_numbers(TableOutput *table, const Cli *cli, const TaskView *view
     auto_buffer Buffer bar = {0};
     char text[VIEW_NUMBER_SIZE];
 
-    if (view->percent >= 0)
+    if (view->percent >= 0 && cli->style.width > 0 && cli->style.width < ROOM_FOR_BARS)
+        buffer_printf(&bar, "%lld %%", (long long)view->percent);
+    else if (view->percent >= 0)
         task_view_bar(&cli->style, view->percent, BAR_WIDTH, &bar);
     table_cell(table, COLOUR_NONE, "%s", buffer_text(&bar));
     table_cell(table, COLOUR_NONE, "%s", view->rows >= 0 ? view_format_count((double)view->rows, text) : "");

@@ -7,6 +7,7 @@
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/base/memory.h"
+#include "common/base/stop.h"
 #include "common/k8s/k8s_credentials.h"
 #include "common/k8s/k8s_loop_private.h"
 #include "common/k8s/k8s_status.h"
@@ -462,7 +463,7 @@ int k8s_client_call(K8sClient *client, const K8sRequest *request, K8sReply *repl
     sent.context = &waiting;
     K8sCall *call = k8s_client_send(client, &sent);
     while (!waiting.done) {
-        if (k8s_loop_turn(client->loop, 1000, err)) {
+        if ((!request->to_the_end && stop_check(err)) || k8s_loop_turn(client->loop, 1000, err)) {
             k8s_client_cancel(call);
             return -1;
         }

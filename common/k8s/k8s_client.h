@@ -36,6 +36,7 @@ typedef struct K8sRequest { // everything is copied
     bool (*data)(void *context, const char *bytes, size_t len);
     void (*done)(void *context, const K8sReply *reply); // exactly once, from the loop, unless cancelled; may be NULL
     void *context;
+    bool to_the_end; // k8s_client_call: a wish to stop does not end it
 } K8sRequest;
 
 typedef struct K8sObserver { // for metrics; called once a finished request to the API server
@@ -51,7 +52,7 @@ void k8s_client_observe(K8sClient *client, K8sObserver observer);
 K8sLoop *k8s_client_loop(const K8sClient *client);
 K8sCall *k8s_client_send(K8sClient *client, const K8sRequest *request); // never NULL
 void k8s_client_cancel(K8sCall *call);                                  // done is not called; NULL is fine
-// The simple form for a command line: sends and turns the loop until the answer is there. reply->body is owned by the
-// caller then (k8s_reply_free).
+// The simple form for a command line: sends and turns the loop until the answer is there, or a stop is requested
+// (ERROR_STOPPED). reply->body is owned by the caller then (k8s_reply_free).
 MUST_CHECK int k8s_client_call(K8sClient *client, const K8sRequest *request, K8sReply *reply, Error *err);
 void k8s_reply_free(K8sReply *reply);
