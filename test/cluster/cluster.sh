@@ -165,6 +165,7 @@ write_node_config() {
 		cgroupRoot: $(cgroup_root)
 		failSwapOn: false
 		address: $NODE_IP
+		podLogsDir: $D/pod-logs
 		clusterDNS: [10.96.0.10]
 		evictionHard: {memory.available: "0%", nodefs.available: "0%", imagefs.available: "0%"}
 		imageGCHighThresholdPercent: 100

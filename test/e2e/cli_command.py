@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """kubeferry as a person runs it, and what the controller would have written."""
 
+import contextlib
+import fcntl
+import hashlib
 import io
 import json
 import os
@@ -19,6 +22,13 @@ TEMPLATE = {
     "spec": {"description": "PostgreSQL10.* to PostgreSQL18.*", "taskType": ["initialization", "cdc", "initialization-and-cdc"],
              "source": {"dbType": "PostgreSQL", "dbVersion": "10.*"}, "target": {"dbType": "PostgreSQL", "dbVersion": "18.*"},
              "initialization": {"steps": [{"step": "preCheck"}, {"step": "initStruct"}, {"step": "initData"}]}, "cdc": {}}}
+
+
+@contextlib.contextmanager
+def locked(path):
+    with open(path, "w", encoding="ascii") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 class Command:
@@ -86,7 +96,8 @@ def stalled(reason, message):
 
 def install(cluster):
     """The kinds and the template, as the add-on brings them."""
-    cluster.kubectl("apply", "-f", os.path.join(ROOT, "crds"))
+    with locked(os.path.join(cluster.directory, "kinds.lock")):  # several test processes begin at once
+        cluster.kubectl("apply", "-f", os.path.join(ROOT, "crds"))
     cluster.kubectl("wait", "--for=condition=Established", "-f", os.path.join(ROOT, "crds"), "--timeout=30s")
     cluster.kubectl("apply", "-f", "-", input=json.dumps(TEMPLATE))
     cluster.kubectl("patch", "mtp", "apecloud-pg2pg", "--subresource=status", "--type=merge", "-p", '{"status":{"phase":"Available"}}')
@@ -101,7 +112,6 @@ def import_talker(cluster):
         with tarfile.open(fileobj=layer, mode="w") as tar:
             tar.add(program, "talker")
         layer = layer.getvalue()
-        import hashlib
         config = {"architecture": "amd64", "os": "linux", "config": {"Entrypoint": ["/talker"]},
                   "rootfs": {"type": "layers", "diff_ids": ["sha256:" + hashlib.sha256(layer).hexdigest()]}}
         files = {"config.json": json.dumps(config).encode(), "layer.tar": layer,
