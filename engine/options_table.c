@@ -36,6 +36,7 @@ enum {
     O_WORK_DIR,
     O_WAIT,
     O_WORKERS,
+    O_SEQUENCE_MARGIN,
     O_WORKER_INDEX,
     O_TASK,
     O_FORCE,
@@ -146,6 +147,17 @@ static const OptionSpec SPECS[O_COUNT] = {
                    .max = TASK_WORKERS_MAX,
                    .help = "how many processes copy the rows of the task (see --worker-index); the work is cut "
                            "accordingly"},
+    [O_SEQUENCE_MARGIN] = {.name = "sequence-margin",
+                           .env = "KUBEFERRY_SEQUENCE_MARGIN",
+                           .argument = "N",
+                           .type = OPTION_INTEGER,
+                           .fallback = "0",
+                           .range = "0-1000000000000",
+                           .min = 0,
+                           .max = 1000000000000,
+                           .help = "set each sequence of the sink N values further than the source's, in its own "
+                                   "direction. They are exact at a cutover; between, they are some seconds behind: a "
+                                   "margin covers a switch to the sink when the source is lost"},
     [O_WORKER_INDEX] =
         {.name = "worker-index",
          .env = "JOB_COMPLETION_INDEX",
@@ -257,6 +269,9 @@ static int apply_option(int option, const OptionValue *value, TaskDocument *task
         return 0;
     case O_WAIT:
         task->wait_seconds = (int)value->integer;
+        return 0;
+    case O_SEQUENCE_MARGIN:
+        task->sequence_margin = value->integer;
         return 0;
     default:
         return 0;

@@ -68,6 +68,9 @@ int task_document_check(const TaskDocument *task, Error *err)
     if (task->wait_seconds < 0 || task->wait_seconds > TASK_WAIT_MAX)
         return error_set(err, ERROR_USAGE, "wait: expected 0 to %d seconds, found %d", TASK_WAIT_MAX,
                          task->wait_seconds);
+    if (task->sequence_margin < 0 || task->sequence_margin > TASK_MARGIN_MAX)
+        return error_set(err, ERROR_USAGE, "sequenceMargin: expected 0 to %lld, found %lld",
+                         (long long)TASK_MARGIN_MAX, (long long)task->sequence_margin);
     if (task->slot_guard_bytes < 0)
         return error_set(err, ERROR_USAGE, "slotGuardBytes: expected 0 (off) or more");
     if (task->listen && listen_address_parse(task->listen, &ignored, err))

@@ -15,6 +15,7 @@
 typedef enum TaskUntil { UNTIL_STOPPED, UNTIL_CAUGHT_UP, UNTIL_FOREVER } TaskUntil;
 
 enum { TASK_JOBS_MAX = 64, TASK_WORKERS_MAX = 64, TASK_NAME_MAX = 63, TASK_WAIT_MAX = 86400 };
+static const int64_t TASK_MARGIN_MAX = 1000000000000;
 
 typedef struct TaskDocument {
     char *name; // 1-63 characters of [a-z0-9], with - _ . inside
@@ -30,6 +31,7 @@ typedef struct TaskDocument {
     LogFormat log_format;
     char *work_dir;           // where dumps are put; NULL: a directory made under TMPDIR
     int64_t slot_guard_bytes; // warn when the slot retains more; 0: off
+    int64_t sequence_margin;  // values that sequences of the sink are set further than the source's
     int wait_seconds;         // how long a verb waits at its start for an end that does not answer
 } TaskDocument;
 

@@ -263,7 +263,7 @@ static void take_text(char **target, char **value)
 
 typedef struct TaskText {
     char *name, *until, *listen, *log_format, *work_dir;
-    int64_t version, jobs, workers, slot_guard_bytes, wait_seconds;
+    int64_t version, jobs, workers, slot_guard_bytes, wait_seconds, sequence_margin;
     json_object *source, *sink, *objects, *excluded, *steps; // borrowed from the document
 } TaskText;
 
@@ -306,6 +306,7 @@ static int take_scalars(TaskText *t, TaskDocument *task, Error *err)
     task->workers = (int)t->workers;
     task->slot_guard_bytes = t->slot_guard_bytes;
     task->wait_seconds = (int)t->wait_seconds;
+    task->sequence_margin = t->sequence_margin;
     take_text(&task->name, &t->name);
     take_text(&task->listen, &t->listen);
     take_text(&task->work_dir, &t->work_dir);
@@ -341,6 +342,7 @@ static int read_document(json_object *document, TaskText *t, TaskDocument *task,
         {"workDir", JSON_FIELD_TEXT, &t->work_dir},
         {"slotGuardBytes", JSON_FIELD_INTEGER, &t->slot_guard_bytes},
         {"waitSeconds", JSON_FIELD_INTEGER, &t->wait_seconds},
+        {"sequenceMargin", JSON_FIELD_INTEGER, &t->sequence_margin},
     };
 
     if (json_read_fields(document, "$", fields, COUNT_OF(fields), err) || take_scalars(t, task, err))
@@ -358,7 +360,8 @@ int task_document_load(const char *path, TaskDocument *task, Error *err)
     TaskText text = {.jobs = task->jobs,
                      .workers = task->workers,
                      .slot_guard_bytes = task->slot_guard_bytes,
-                     .wait_seconds = task->wait_seconds};
+                     .wait_seconds = task->wait_seconds,
+                     .sequence_margin = task->sequence_margin};
     json_object *document = json_read_file(path, "task document", MAX_DOCUMENT, err);
 
     if (!document)

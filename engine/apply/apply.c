@@ -160,10 +160,12 @@ int apply_follow(const Context *ctx, Ledger *ledger, uint64_t caught_up_lsn, Err
     ReaderGoal goal = {.until_lsn = caught_up_lsn, .serve_verify = true};
     Monitor *monitor = NULL;
 
-    if (target_note_columns(ctx, ledger, err) || monitor_start(ctx, &monitor, err))
+    if (target_note_columns(ctx, ledger, err))
         return -1;
-    int rc = follow(ctx, ledger, &goal, err);
+    goal.sequences = sequence_watch_new(ctx);
+    int rc = monitor_start(ctx, goal.sequences, &monitor, err) || follow(ctx, ledger, &goal, err) ? -1 : 0;
     monitor_stop(monitor);
+    sequence_watch_free(goal.sequences);
     if (rc == 0 && caught_up_lsn && !stop_requested())
         rc = new_relation_check(ctx, ledger, err);
     return rc;

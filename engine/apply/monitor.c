@@ -13,16 +13,17 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { LOOK_MS = 1000, LINE_S = 10, GUARD_LINE_S = 60 };
+enum { LOOK_MS = 1000, LINE_S = 10, GUARD_LINE_S = 60, SEQUENCES_S = 5 };
 
 struct Monitor {
     const Context *ctx;
+    SequenceWatch *sequences;
     PGconn *source;
     pthread_t thread;
     pthread_mutex_t lock;
     pthread_cond_t wake;
     bool quit;
-    double next_line, next_guard_line;
+    double next_line, next_guard_line, next_sequences;
     int64_t last_changes;
     double last_line;
 };
@@ -50,7 +51,10 @@ static int look(Monitor *m, Error *err)
     if (p->lag_seconds < 0)
         p->lag_seconds = 0;
     pthread_mutex_unlock(&p->lock);
-    return 0;
+    if (clock_monotonic() < m->next_sequences)
+        return 0;
+    m->next_sequences = clock_monotonic() + SEQUENCES_S;
+    return sequence_watch_poll(m->sequences, m->source, err);
 }
 
 static void guard_slot(Monitor *m, int64_t retained)
@@ -119,11 +123,12 @@ static void *run(void *arg)
     return NULL;
 }
 
-int monitor_start(const Context *ctx, Monitor **out, Error *err)
+int monitor_start(const Context *ctx, SequenceWatch *sequences, Monitor **out, Error *err)
 {
     Monitor *m = memory_zalloc(sizeof *m);
 
     m->ctx = ctx;
+    m->sequences = sequences;
     m->last_line = clock_monotonic();
     m->next_line = m->last_line + LINE_S;
     pthread_mutex_init(&m->lock, NULL);

@@ -335,6 +335,8 @@ static int round_once(Reader *r, bool *done, Error *err)
         return -1;
     if (r->goal->serve_verify && (barrier_look(&r->barrier, err) || check_growth_if_due(r, err)))
         return -1;
+    if (r->goal->sequences && sequence_watch_write(r->goal->sequences, r->catalog, err))
+        return -1;
     if (read_some(r, &empty, err))
         return -1;
     bool paused = wants_pause(r);

@@ -5,11 +5,13 @@
 
 #include "engine/apply/applier.h"
 #include "engine/apply/barrier.h"
+#include "engine/apply/sequence_watch.h"
 #include "engine/stream/replication.h"
 
 typedef struct ReaderGoal {
     uint64_t until_lsn; // end once everything committed before it is applied, and nothing after; 0: go on
     bool serve_verify;  // meet with verify at its barrier
+    SequenceWatch *sequences; // written to the sink as they move; NULL: none
 } ReaderGoal;
 
 // Runs one session. 0: the goal is reached, or a stop was requested (*stopped). position: as stored in the ledger.

@@ -1,6 +1,6 @@
 -- The sequences that go with tables. $1 oid[]: the tables; $2 boolean: all sequences of the database; $3 text[]: schemas
--- wanted whole. Gives schema, name, whether it may be read. Minimum version 10.
-SELECT n.nspname, c.relname, pg_catalog.has_sequence_privilege(c.oid, 'SELECT') AND pg_catalog.has_schema_privilege(n.oid, 'USAGE')
+-- wanted whole. Gives schema, name, whether it may be read, oid. Minimum version 10.
+SELECT n.nspname, c.relname, pg_catalog.has_sequence_privilege(c.oid, 'SELECT') AND pg_catalog.has_schema_privilege(n.oid, 'USAGE'), c.oid
   FROM pg_catalog.pg_class c
   JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
  WHERE c.relkind = 'S' AND c.relpersistence <> 't'
