@@ -10,6 +10,7 @@
 #include "engine/status_server.h"
 #include "engine/verbs/cdc.h"
 #include "engine/verbs/cleanup.h"
+#include "engine/verbs/cutover.h"
 #include "engine/verbs/init_data.h"
 #include "engine/verbs/init_data_worker.h"
 #include "engine/verbs/init_struct.h"
@@ -98,6 +99,17 @@ static int do_verify(const EngineOptions *options, Progress *progress, Error *er
     return rc;
 }
 
+static int do_cutover(const EngineOptions *options, Progress *progress, Error *err)
+{
+    Context ctx;
+    int rc = start_context(&ctx, &options->task, progress, options->task.wait_seconds, err) ||
+                     verb_cutover(&ctx, options->check, options->abort, err)
+                 ? -1
+                 : 0;
+    context_close(&ctx);
+    return rc;
+}
+
 static const struct {
     int (*run)(const EngineOptions *options, Progress *progress, Error *err);
     bool view;   // worth watching while it runs
@@ -106,6 +118,7 @@ static const struct {
     [VERB_PRECHECK] = {do_precheck, false, false}, [VERB_INIT_STRUCT] = {do_init_struct, true, true},
     [VERB_INIT_DATA] = {do_init_data, true, true}, [VERB_INIT_STRUCT_LATER] = {do_init_struct_later, true, true},
     [VERB_CDC] = {do_cdc, true, true},             [VERB_VERIFY] = {do_verify, true, true},
+    [VERB_CUTOVER] = {do_cutover, false, true},
     [VERB_CLEANUP] = {do_cleanup, false, false},   [VERB_RUN] = {do_run, true, true},
 };
 

@@ -19,6 +19,8 @@ static const OptionVerb VERB_TABLE[VERB_COUNT] = {
     [VERB_CDC] = {"cdc", "applies what was and is being committed on the source; without a step init-data it makes "
                          "publication and slot itself and follows from now on"},
     [VERB_VERIFY] = {"verify", "compares both ends row by row at one moment; exits 1 when they differ"},
+    [VERB_CUTOVER] = {"cutover", "lets the sink take over: keeps writes from the source, applies the rest, sets sequences, "
+                                 "turns on what was held back; undone as a whole if it fails. Needs a running cdc"},
     [VERB_CLEANUP] = {"cleanup", "drops slot and publication on the source and the bookkeeping on the sink"},
     [VERB_RUN] = {"run", "precheck, init-struct, init-data and cdc in one go"},
 };
@@ -37,6 +39,12 @@ enum {
     O_WAIT,
     O_WORKERS,
     O_SEQUENCE_MARGIN,
+    O_BLOCK,
+    O_TIMEOUT,
+    O_MAX_LAG,
+    O_VERIFICATION,
+    O_CHECK,
+    O_ABORT,
     O_WORKER_INDEX,
     O_TASK,
     O_FORCE,
@@ -158,6 +166,57 @@ static const OptionSpec SPECS[O_COUNT] = {
                            .help = "set each sequence of the sink N values further than the source's, in its own "
                                    "direction. They are exact at a cutover; between, they are some seconds behind: a "
                                    "margin covers a switch to the sink when the source is lost"},
+    [O_BLOCK] = {.name = "block",
+                 .env = "KUBEFERRY_BLOCK",
+                 .argument = "HOW",
+                 .type = OPTION_CHOICE,
+                 .fallback = "read-only",
+                 .range = "none|read-only|lock",
+                 .verbs = VERBS(VERB_CUTOVER),
+                 .help = "how writes are kept from the source. none: the applications were stopped by you; the cutover "
+                         "fails when something is committed all the same. read-only: the database is made read-only by "
+                         "default and the sessions of others are ended. lock: the tables are locked, so writers wait; "
+                         "at the end the database is made read-only, if the role may, and the sessions are ended"},
+    [O_TIMEOUT] = {.name = "timeout",
+                   .env = "KUBEFERRY_TIMEOUT",
+                   .argument = "SECONDS",
+                   .type = OPTION_INTEGER,
+                   .fallback = "30",
+                   .range = "1-3600",
+                   .min = 1,
+                   .max = TASK_CUTOVER_MAX,
+                   .verbs = VERBS(VERB_CUTOVER),
+                   .help = "how long writes may be kept away at most. Beyond it everything is undone: the source takes "
+                           "writes again and cdc goes on"},
+    [O_MAX_LAG] = {.name = "max-lag",
+                   .env = "KUBEFERRY_MAX_LAG",
+                   .argument = "SECONDS",
+                   .type = OPTION_INTEGER,
+                   .fallback = "10",
+                   .range = "1-3600",
+                   .min = 1,
+                   .max = TASK_CUTOVER_MAX,
+                   .verbs = VERBS(VERB_CUTOVER),
+                   .help = "the cutover does not begin when the sink needs longer than this to reach what the source has "
+                           "committed"},
+    [O_VERIFICATION] = {.name = "verification",
+                        .env = "KUBEFERRY_VERIFICATION",
+                        .argument = "WHICH",
+                        .type = OPTION_CHOICE,
+                        .fallback = "if-known",
+                        .range = "if-known|ignored|required|final",
+                        .verbs = VERBS(VERB_CUTOVER),
+                        .help = "if-known: refuse when the last verify found a difference. ignored: do not look. "
+                                "required: refuse also when there was none. final: compare both ends while writes are "
+                                "kept away; takes as long as reading all tables once"},
+    [O_CHECK] = {.name = "check",
+                 .type = OPTION_FLAG,
+                 .verbs = VERBS(VERB_CUTOVER),
+                 .help = "only say whether it could begin, and why not, with numbers; exits 0 when it could"},
+    [O_ABORT] = {.name = "abort",
+                 .type = OPTION_FLAG,
+                 .verbs = VERBS(VERB_CUTOVER),
+                 .help = "undo what a cutover left that was killed: the source takes writes again"},
     [O_WORKER_INDEX] =
         {.name = "worker-index",
          .env = "JOB_COMPLETION_INDEX",
@@ -270,6 +329,18 @@ static int apply_option(int option, const OptionValue *value, TaskDocument *task
     case O_WAIT:
         task->wait_seconds = (int)value->integer;
         return 0;
+    case O_BLOCK:
+        task->cutover.block = (TaskBlock)value->integer;
+        return 0;
+    case O_TIMEOUT:
+        task->cutover.timeout_seconds = (int)value->integer;
+        return 0;
+    case O_MAX_LAG:
+        task->cutover.max_lag_seconds = (int)value->integer;
+        return 0;
+    case O_VERIFICATION:
+        task->cutover.verification = (TaskVerification)value->integer;
+        return 0;
     case O_SEQUENCE_MARGIN:
         task->sequence_margin = value->integer;
         return 0;
@@ -303,6 +374,8 @@ static int fill(const OptionValue values[O_COUNT], int verb, EngineOptions *out,
     out->verb = verb < 0 ? VERB_NONE : (EngineVerb)verb;
     out->worker_index = values[O_WORKER_INDEX].origin == OPTION_UNSET ? -1 : (int)values[O_WORKER_INDEX].integer;
     out->force = values[O_FORCE].origin != OPTION_UNSET;
+    out->check = values[O_CHECK].origin != OPTION_UNSET;
+    out->abort = values[O_ABORT].origin != OPTION_UNSET;
     out->help = values[O_HELP].origin != OPTION_UNSET;
     out->help_markdown = values[O_HELP_MARKDOWN].origin != OPTION_UNSET;
     out->version = values[O_VERSION].origin != OPTION_UNSET;

@@ -14,6 +14,7 @@ typedef enum EngineVerb {
     VERB_INIT_STRUCT_LATER,
     VERB_CDC,
     VERB_VERIFY,
+    VERB_CUTOVER,
     VERB_CLEANUP,
     VERB_RUN,
     VERB_COUNT,
@@ -24,6 +25,7 @@ typedef struct EngineOptions {
     EngineVerb verb;
     TaskDocument task; // complete and checked, unless one of help, help_markdown and version is set
     bool force;
+    bool check, abort; // of cutover
     int worker_index; // -1: not given; 0: the coordinator of several processes; else one that helps it
     bool help, help_markdown, version;
 } EngineOptions;

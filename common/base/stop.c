@@ -12,6 +12,7 @@
 
 static atomic_int requests;
 static int event_fd = -1;
+static _Thread_local bool shielded;
 
 void stop_request(void)
 {
@@ -47,19 +48,25 @@ int stop_init(Error *err)
     return 0;
 }
 
-bool stop_requested(void)
+void stop_shield(bool on)
 {
-    return atomic_load(&requests) > 0;
+    shielded = on;
 }
 
+bool stop_requested(void)
+{
+    return !shielded && atomic_load(&requests) > 0;
+}
+
+// poll(2) passes a negative descriptor over.
 int stop_fd(void)
 {
-    return event_fd;
+    return shielded ? -1 : event_fd;
 }
 
 bool stop_sleep_ms(int ms)
 {
-    struct pollfd p = {.fd = event_fd, .events = POLLIN};
+    struct pollfd p = {.fd = stop_fd(), .events = POLLIN};
     if (!stop_requested())
         poll(&p, 1, ms);
     return stop_requested();

@@ -251,6 +251,28 @@ void progress_note(Progress *p, const char *fmt, ...)
     free(note);
 }
 
+void progress_cutover(Progress *p, const char *state)
+{
+    bool over = strcmp(state, "done") == 0 || strcmp(state, "undone") == 0;
+
+    pthread_mutex_lock(&p->lock);
+    snprintf(p->cutover.state, sizeof p->cutover.state, "%s", strcmp(state, "none") == 0 ? "" : state);
+    if (strcmp(state, "preparing") == 0)
+        p->cutover.started = clock_now();
+    if (over && p->cutover.blocked > 0 && p->cutover.released <= 0)
+        p->cutover.released = clock_now();
+    pthread_mutex_unlock(&p->lock);
+}
+
+void progress_cutover_blocked(Progress *p, const char *block)
+{
+    pthread_mutex_lock(&p->lock);
+    snprintf(p->cutover.block, sizeof p->cutover.block, "%s", block);
+    if (p->cutover.blocked <= 0)
+        p->cutover.blocked = clock_now();
+    pthread_mutex_unlock(&p->lock);
+}
+
 void progress_fail(Progress *p, const Error *err)
 {
     Error error = *err;

@@ -40,6 +40,12 @@ typedef struct ProgressStep {
     double started, finished; // seconds since the epoch, 0: not yet
 } ProgressStep;
 
+typedef struct ProgressCutover {
+    char state[16];                    // of the ledger: "preparing", "draining", "checking", "done", "undone"; "": none
+    char block[16];                    // how writes are kept from the source
+    double started, blocked, released; // seconds since the epoch, 0: not yet; released: done or undone
+} ProgressCutover;
+
 typedef struct ProgressSample { // the counters at one moment, for rates
     double at;                  // monotonic seconds
     int64_t bytes, rows, transactions, changes;
@@ -75,6 +81,7 @@ typedef struct Progress {
     char **notes; // what was skipped or left out, one sentence each (at most 100 are kept, then counted)
     size_t note_count, notes_dropped;
     int64_t verified_tables, verified_rows, differences; // verify; differences -1: not verified
+    ProgressCutover cutover;
     Error error;                                         // code ERROR_NONE: none
     ProgressSample samples[PROGRESS_SAMPLES];            // a ring of the last seconds
     size_t sample_count;                                 // ever taken
@@ -106,6 +113,8 @@ void progress_table_done(Progress *p, int64_t tables); // so many more
 void progress_index_done(Progress *p);
 void progress_check(Progress *p, const char *id, CheckVerdict verdict, const char *message, const char *remedy);
 void progress_note(Progress *p, const char *fmt, ...) PRINTF_LIKE(2, 3);
+void progress_cutover(Progress *p, const char *state);
+void progress_cutover_blocked(Progress *p, const char *block); // the first call counts
 void progress_fail(Progress *p, const Error *err);   // state failed (stopped for ERROR_STOPPED)
 void progress_lag(Progress *p, double seconds);      // one commit became visible on the sink: feeds the histogram
 double progress_lag_quantile(Progress *p, double q); // seconds; 0 when nothing was measured

@@ -164,6 +164,23 @@ static json_object *verify_to_json(const Progress *p)
     return o;
 }
 
+static json_object *cutover_to_json(const ProgressCutover *cutover)
+{
+    if (!cutover->state[0])
+        return NULL;
+    json_object *o = json_object_new_object();
+    add_text(o, "state", cutover->state);
+    if (cutover->block[0])
+        add_text(o, "block", cutover->block);
+    add_time(o, "startedAt", cutover->started);
+    add_time(o, "blockedAt", cutover->blocked);
+    add_time(o, "releasedAt", cutover->released);
+    if (cutover->blocked > 0)
+        add_seconds(o, "blockedSeconds",
+                    (cutover->released > 0 ? cutover->released : clock_now()) - cutover->blocked);
+    return o;
+}
+
 static json_object *check_to_json(const ProgressCheck *check)
 {
     json_object *o = json_object_new_object();
@@ -252,6 +269,7 @@ static json_object *head_to_json(const Progress *p, const ProgressRates *rates, 
     json_object_object_add(o, "stream", stream_to_json(p, rates));
     json_object_object_add(o, "slot", slot_to_json(p));
     json_object_object_add(o, "verify", verify_to_json(p));
+    json_object_object_add(o, "cutover", cutover_to_json(&p->cutover));
     return o;
 }
 

@@ -8,11 +8,22 @@
 #include <ctype.h>
 #include <string.h>
 
-enum { DEFAULT_JOBS = 2 };
+enum { DEFAULT_JOBS = 2, DEFAULT_CUTOVER_SECONDS = 30, DEFAULT_LAG_SECONDS = 10 };
+
+const char *const TASK_BLOCKS[] = {
+    [BLOCK_NONE] = "none", [BLOCK_READ_ONLY] = "read-only", [BLOCK_LOCK] = "lock", NULL};
+const char *const TASK_VERIFICATIONS[] = {[VERIFICATION_IF_KNOWN] = "if-known",
+                                          [VERIFICATION_IGNORED] = "ignored",
+                                          [VERIFICATION_REQUIRED] = "required",
+                                          [VERIFICATION_FINAL] = "final",
+                                          NULL};
 
 void task_document_init(TaskDocument *task)
 {
     *task = (TaskDocument){.name = memory_strdup("kubeferry"), .jobs = DEFAULT_JOBS, .workers = 1};
+    task->cutover = (TaskCutover){.block = BLOCK_READ_ONLY,
+                                  .timeout_seconds = DEFAULT_CUTOVER_SECONDS,
+                                  .max_lag_seconds = DEFAULT_LAG_SECONDS};
     for (int i = 0; i < STEP_COUNT; i++)
         task->steps[i] = i != STEP_INIT_STRUCT_LATER;
 }
@@ -68,6 +79,12 @@ int task_document_check(const TaskDocument *task, Error *err)
     if (task->wait_seconds < 0 || task->wait_seconds > TASK_WAIT_MAX)
         return error_set(err, ERROR_USAGE, "wait: expected 0 to %d seconds, found %d", TASK_WAIT_MAX,
                          task->wait_seconds);
+    if (task->cutover.timeout_seconds < 1 || task->cutover.timeout_seconds > TASK_CUTOVER_MAX)
+        return error_set(err, ERROR_USAGE, "cutover.timeoutSeconds: expected 1 to %d, found %d", TASK_CUTOVER_MAX,
+                         task->cutover.timeout_seconds);
+    if (task->cutover.max_lag_seconds < 1 || task->cutover.max_lag_seconds > TASK_CUTOVER_MAX)
+        return error_set(err, ERROR_USAGE, "cutover.maxLagSeconds: expected 1 to %d, found %d", TASK_CUTOVER_MAX,
+                         task->cutover.max_lag_seconds);
     if (task->sequence_margin < 0 || task->sequence_margin > TASK_MARGIN_MAX)
         return error_set(err, ERROR_USAGE, "sequenceMargin: expected 0 to %lld, found %lld",
                          (long long)TASK_MARGIN_MAX, (long long)task->sequence_margin);

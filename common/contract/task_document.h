@@ -14,7 +14,30 @@
 // for good, so that a stop only interrupts (exit code 75: whoever runs the process starts it again).
 typedef enum TaskUntil { UNTIL_STOPPED, UNTIL_CAUGHT_UP, UNTIL_FOREVER } TaskUntil;
 
-enum { TASK_JOBS_MAX = 64, TASK_WORKERS_MAX = 64, TASK_NAME_MAX = 63, TASK_WAIT_MAX = 86400 };
+enum { TASK_JOBS_MAX = 64, TASK_WORKERS_MAX = 64, TASK_NAME_MAX = 63, TASK_WAIT_MAX = 86400, TASK_CUTOVER_MAX = 3600 };
+// How writes are kept from the source during a cutover.
+typedef enum TaskBlock {
+    BLOCK_NONE,      // the user does it; that nothing is committed is checked
+    BLOCK_READ_ONLY, // the database is made read-only, its sessions are ended
+    BLOCK_LOCK       // the tables are locked, writers wait; made read-only at the very end
+} TaskBlock;
+
+// What a cutover wants to know of the two ends being equal.
+typedef enum TaskVerification {
+    VERIFICATION_IF_KNOWN, // the last verification, if there was one, found no difference
+    VERIFICATION_IGNORED,
+    VERIFICATION_REQUIRED, // there was one, whole, and it found none
+    VERIFICATION_FINAL     // both ends are compared while writes are kept away
+} TaskVerification;
+
+typedef struct TaskCutover {
+    TaskBlock block;
+    TaskVerification verification;
+    int timeout_seconds; // from the first write that is kept away to the switch; beyond it all is undone
+    int max_lag_seconds; // further behind, it does not begin
+    bool reverse;        // leave a stream from the sink back to the source
+} TaskCutover;
+
 static const int64_t TASK_MARGIN_MAX = 1000000000000;
 
 typedef struct TaskDocument {
@@ -32,6 +55,7 @@ typedef struct TaskDocument {
     char *work_dir;           // where dumps are put; NULL: a directory made under TMPDIR
     int64_t slot_guard_bytes; // warn when the slot retains more; 0: off
     int64_t sequence_margin;  // values that sequences of the sink are set further than the source's
+    TaskCutover cutover;
     int wait_seconds;         // how long a verb waits at its start for an end that does not answer
 } TaskDocument;
 
@@ -47,6 +71,8 @@ MUST_CHECK int task_document_check(const TaskDocument *task, Error *err);
 // "precheck=true,init-data=false": those not named keep their value. ERROR_USAGE.
 MUST_CHECK int task_document_set_steps(TaskDocument *task, const char *text, Error *err);
 void task_document_free(TaskDocument *task);
+extern const char *const TASK_BLOCKS[];        // "none", "read-only", "lock"; NULL at the end
+extern const char *const TASK_VERIFICATIONS[]; // "if-known", …; NULL at the end
 // Names on the source. Caller frees.
 char *task_document_slot(const TaskDocument *task);        // name with - and . as _
 char *task_document_publication(const TaskDocument *task); // <slot>_publication_for_all_tables, cut at 63 bytes

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The task document as JSON (docs/task-document.md). Passwords may stand in files or in the environment beside it.
+#include "common/base/buffer.h"
 #include "common/base/file.h"
 #include "common/base/json_read.h"
 #include "common/base/memory.h"
@@ -252,6 +253,48 @@ static int read_choice(const char *text, const char *name, const char *const nam
     return error_set(err, ERROR_USAGE, "$.%s: expected %s, found '%.40s'", name, choices, text);
 }
 
+static int read_name(const char *text, const char *path, const char *const *names, int *out, Error *err)
+{
+    auto_buffer Buffer all = {0};
+
+    if (!given(text))
+        return 0;
+    for (int i = 0; names[i]; i++) {
+        if (strcmp(text, names[i]) == 0)
+            return *out = i, 0;
+        buffer_printf(&all, "%s%s", i ? ", " : "", names[i]);
+    }
+    return error_set(err, ERROR_USAGE, "%s: expected one of %s, found '%.40s'", path, all.data, text);
+}
+
+static int read_cutover(json_object *o, TaskCutover *cutover, Error *err)
+{
+    auto_free char *block = NULL, *verification = NULL;
+    int block_index = (int)cutover->block, verification_index = (int)cutover->verification;
+    int64_t timeout = cutover->timeout_seconds, lag = cutover->max_lag_seconds;
+    const JsonField fields[] = {
+        {"block", JSON_FIELD_TEXT, &block},
+        {"verification", JSON_FIELD_TEXT, &verification},
+        {"timeoutSeconds", JSON_FIELD_INTEGER, &timeout},
+        {"maxLagSeconds", JSON_FIELD_INTEGER, &lag},
+        {"reverse", JSON_FIELD_BOOL, &cutover->reverse},
+    };
+
+    if (!o)
+        return 0;
+    if (json_read_fields(o, "$.cutover", fields, COUNT_OF(fields), err) ||
+        read_name(block, "$.cutover.block", TASK_BLOCKS, &block_index, err) ||
+        read_name(verification, "$.cutover.verification", TASK_VERIFICATIONS, &verification_index, err))
+        return -1;
+    if (timeout < 1 || timeout > TASK_CUTOVER_MAX || lag < 1 || lag > TASK_CUTOVER_MAX)
+        return error_set(err, ERROR_USAGE, "$.cutover: expected timeoutSeconds and maxLagSeconds of 1 to %d", TASK_CUTOVER_MAX);
+    cutover->block = (TaskBlock)block_index;
+    cutover->verification = (TaskVerification)verification_index;
+    cutover->timeout_seconds = (int)timeout;
+    cutover->max_lag_seconds = (int)lag;
+    return 0;
+}
+
 static void take_text(char **target, char **value)
 {
     if (!given(*value))
@@ -264,7 +307,7 @@ static void take_text(char **target, char **value)
 typedef struct TaskText {
     char *name, *until, *listen, *log_format, *work_dir;
     int64_t version, jobs, workers, slot_guard_bytes, wait_seconds, sequence_margin;
-    json_object *source, *sink, *objects, *excluded, *steps; // borrowed from the document
+    json_object *source, *sink, *objects, *excluded, *steps, *cutover; // borrowed from the document
 } TaskText;
 
 static void task_text_free(TaskText *t)
@@ -334,6 +377,7 @@ static int read_document(json_object *document, TaskText *t, TaskDocument *task,
         {"objects", JSON_FIELD_ARRAY, &t->objects},
         {"excluded", JSON_FIELD_ARRAY, &t->excluded},
         {"steps", JSON_FIELD_OBJECT, &t->steps},
+        {"cutover", JSON_FIELD_OBJECT, &t->cutover},
         {"jobs", JSON_FIELD_INTEGER, &t->jobs},
         {"workers", JSON_FIELD_INTEGER, &t->workers},
         {"until", JSON_FIELD_TEXT, &t->until},
@@ -351,6 +395,8 @@ static int read_document(json_object *document, TaskText *t, TaskDocument *task,
         return -1;
     if (read_objects(t->objects, "objects", &task->objects, err) ||
         read_objects(t->excluded, "excluded", &task->excluded, err))
+        return -1;
+    if (read_cutover(t->cutover, &task->cutover, err))
         return -1;
     return read_steps(t->steps, task->steps, err);
 }

@@ -103,14 +103,14 @@ static int reopen_ledger(const Context *ctx, Ledger *ledger, Error *err)
     return 0;
 }
 
-static int one_session(const Context *ctx, Ledger *ledger, const ReaderGoal *goal, bool *stopped, Error *err)
+static int one_session(const Context *ctx, Ledger *ledger, const ReaderGoal *goal, ReaderEnd *end, Error *err)
 {
     LedgerPosition position;
 
     if (reopen_ledger(ctx, ledger, err) || load_position(ledger, &position, err) || check_slot(ctx, &position, err))
         return -1;
     show_position(ctx, &position);
-    return reader_session(ctx, ledger, &position, goal, stopped, err);
+    return reader_session(ctx, ledger, &position, goal, end, err);
 }
 
 // A lock that a connection of ours held until a moment ago may not be free yet on the server.
@@ -119,20 +119,21 @@ static bool may_pass(const Error *err, int failures)
     return error_is_retryable(err) || (err->code == ERROR_BUSY && failures > 0 && failures < 5);
 }
 
-static int follow(const Context *ctx, Ledger *ledger, const ReaderGoal *goal, Error *err)
+static int follow(const Context *ctx, Ledger *ledger, const ReaderGoal *goal, ReaderEnd *end, Error *err)
 {
     int wait_ms = BACKOFF_FIRST_MS, failures = 0;
 
     for (;;) {
-        bool stopped = false;
         double started = clock_monotonic();
 
         error_clear(err);
-        int rc = one_session(ctx, ledger, goal, &stopped, err);
+        int rc = one_session(ctx, ledger, goal, end, err);
+        if (rc == 0 && *end == READER_AGAIN)
+            continue;
         if (rc == 0)
-            return stopped && goal->until_lsn ? stop_check(err) : 0;
+            return *end == READER_STOPPED && goal->until_lsn ? stop_check(err) : 0;
         if (stop_requested() || err->code == ERROR_STOPPED)
-            return goal->until_lsn ? stop_check(err) : 0;
+            return *end = READER_STOPPED, goal->until_lsn ? stop_check(err) : 0;
         if (!may_pass(err, failures))
             return -1;
         if (clock_monotonic() - started > HEALTHY_S)
@@ -152,21 +153,25 @@ static int follow(const Context *ctx, Ledger *ledger, const ReaderGoal *goal, Er
 int apply_until(const Context *ctx, Ledger *ledger, uint64_t lsn, Error *err)
 {
     ReaderGoal goal = {.until_lsn = lsn};
-    return follow(ctx, ledger, &goal, err);
+    ReaderEnd end;
+    return follow(ctx, ledger, &goal, &end, err);
 }
 
-int apply_follow(const Context *ctx, Ledger *ledger, uint64_t caught_up_lsn, Error *err)
+int apply_follow(const Context *ctx, Ledger *ledger, uint64_t caught_up_lsn, bool *cut_over, Error *err)
 {
     ReaderGoal goal = {.until_lsn = caught_up_lsn, .serve_verify = true};
     Monitor *monitor = NULL;
+    ReaderEnd end = READER_REACHED;
 
+    *cut_over = false;
     if (target_note_columns(ctx, ledger, err))
         return -1;
     goal.sequences = sequence_watch_new(ctx);
-    int rc = monitor_start(ctx, goal.sequences, &monitor, err) || follow(ctx, ledger, &goal, err) ? -1 : 0;
+    int rc = monitor_start(ctx, goal.sequences, &monitor, err) || follow(ctx, ledger, &goal, &end, err) ? -1 : 0;
     monitor_stop(monitor);
     sequence_watch_free(goal.sequences);
-    if (rc == 0 && caught_up_lsn && !stop_requested())
+    *cut_over = rc == 0 && end == READER_CUT_OVER;
+    if (rc == 0 && caught_up_lsn && !*cut_over && !stop_requested())
         rc = new_relation_check(ctx, ledger, err);
     return rc;
 }

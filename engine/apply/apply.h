@@ -9,5 +9,6 @@
 MUST_CHECK int apply_until(const Context *ctx, Ledger *ledger, uint64_t lsn, Error *err);
 
 // The cdc step: applies until a stop is requested (returns 0), or, with caught_up_lsn not 0, until everything before that
-// LSN is applied. Serves the barrier of verify, writes the position line every 10 s, stores what it did in the progress.
-MUST_CHECK int apply_follow(const Context *ctx, Ledger *ledger, uint64_t caught_up_lsn, Error *err);
+// LSN is applied, or until a cutover is done (*cut_over). Serves verify and the cutover, writes the position line every
+// 10 s, stores what it did in the progress.
+MUST_CHECK int apply_follow(const Context *ctx, Ledger *ledger, uint64_t caught_up_lsn, bool *cut_over, Error *err);

@@ -12,7 +12,7 @@
 #include <poll.h>
 #include <string.h>
 
-enum { GATHER_MS = 40, FEEDBACK_MS = 500, IDLE_STORE_MS = 5000, ASK_MS = 100, TICK_MS = 200, READ_RUN = 256, HOT_MESSAGES = 64, HOT_PAUSE_MS = 2, GROWTH_S = 60, GROWTH_FIRST_S = 5 };
+enum { GATHER_MS = 40, FEEDBACK_MS = 500, IDLE_STORE_MS = 5000, ASK_MS = 100, ASK_CUTOVER_MS = 20, TICK_MS = 200, READ_RUN = 256, HOT_MESSAGES = 64, HOT_PAUSE_MS = 2, GROWTH_S = 60, GROWTH_FIRST_S = 5 };
 
 typedef struct Reader {
     const Context *ctx;
@@ -23,6 +23,7 @@ typedef struct Reader {
     TargetMap *targets;
     Applier *applier;
     BarrierServer barrier;
+    CutoverServer cutover;
     Batch batches[2];
     Batch *filling;
 
@@ -58,7 +59,12 @@ static int on_change(Reader *r, const PgoutputMessage *m, Error *err)
     Target *t = target_map_find(r->targets, m->change.relation);
     if (!t)
         return unknown_relation(m->change.relation, err);
-    return is_for_sink(r, t) ? batch_add(r->filling, t, m, r->commit_lsn, err) : 0;
+    if (!is_for_sink(r, t))
+        return 0;
+    if (!r->cutover.watching)
+        return batch_add(r->filling, t, m, r->commit_lsn, err);
+    cutover_server_late(&r->cutover, t->label);
+    return 0;
 }
 
 static int on_truncate(Reader *r, const PgoutputMessage *m, Error *err)
@@ -70,7 +76,9 @@ static int on_truncate(Reader *r, const PgoutputMessage *m, Error *err)
         Target *t = target_map_find(r->targets, m->truncate.relations[i]);
         if (!t)
             return unknown_relation(m->truncate.relations[i], err);
-        if (is_for_sink(r, t))
+        if (is_for_sink(r, t) && r->cutover.watching)
+            cutover_server_late(&r->cutover, t->label);
+        else if (is_for_sink(r, t))
             targets[n++] = t;
     }
     if (n)
@@ -165,6 +173,8 @@ static bool wants_pause(const Reader *r)
         return false;
     if (r->goal->until_lsn && has_read_up_to(r, r->goal->until_lsn))
         return true;
+    if (r->goal->serve_verify && cutover_server_wants_pause(&r->cutover, &lsn) && has_read_up_to(r, lsn))
+        return true;
     return r->goal->serve_verify && barrier_wants_pause(&r->barrier, &lsn) && (lsn == 0 || has_read_up_to(r, lsn));
 }
 
@@ -206,7 +216,7 @@ static void store_idle_position(Reader *r)
 {
     double now = clock_monotonic();
 
-    if (r->in_transaction || r->received <= r->given || !is_drained(r))
+    if (r->in_transaction || r->received <= r->given || r->cutover.watching || !is_drained(r))
         return;
     pthread_mutex_lock(&r->ctx->progress->lock);
     if (r->received > r->ctx->progress->lsn_applied)
@@ -286,10 +296,11 @@ static int read_some(Reader *r, bool *empty, Error *err)
 static int send_feedback_if_due(Reader *r, Error *err)
 {
     double now = clock_monotonic();
-    bool waits_for_lsn = r->goal->until_lsn || r->barrier.now.state == BARRIER_TARGET;
+    bool cutover = cutover_server_is_active(&r->cutover);
+    bool waits_for_lsn = r->goal->until_lsn || r->barrier.now.state == BARRIER_TARGET || cutover;
 
     // Asked for a sign of life, the source tells how far it has read: that is how an idle stream reaches a goal.
-    if (waits_for_lsn && !r->in_transaction && now - r->last_ask > ASK_MS / 1000.0) {
+    if (waits_for_lsn && !r->in_transaction && now - r->last_ask > (cutover ? ASK_CUTOVER_MS : ASK_MS) / 1000.0) {
         r->last_ask = now;
         return replication_feedback(&r->stream, applier_flushed(r->applier), true, err);
     }
@@ -310,7 +321,11 @@ static void wait_for_something(Reader *r)
         {.fd = stop_fd(), .events = POLLIN},
     };
     bool waits = r->goal->until_lsn || r->barrier.now.state != BARRIER_NONE;
-    poll(p, 3, hot && may_read(r) ? HOT_PAUSE_MS : waits ? ASK_MS / 2 : TICK_MS);
+    poll(p, 3,
+         hot && may_read(r)                        ? HOT_PAUSE_MS
+         : cutover_server_is_active(&r->cutover) ? ASK_CUTOVER_MS / 2
+         : waits                                   ? ASK_MS / 2
+                                                   : TICK_MS);
     r->read_since_wait = 0;
     r->filled = false;
     if (p[1].revents)
@@ -326,17 +341,46 @@ static int check_growth_if_due(Reader *r, Error *err)
     return new_relation_check(r->ctx, r->ledger, err);
 }
 
-// One round: read, hand over, tell the source, meet verify. *done: the goal is reached.
-static int round_once(Reader *r, bool *done, Error *err)
+// What comes from beside the stream: verify, a cutover, new tables, sequences. During a cutover the sink's sequences are
+// the cutover's, and so are its tables.
+static int look_aside(Reader *r, Error *err)
+{
+    if (!r->goal->serve_verify)
+        return 0;
+    if (cutover_server_look(&r->cutover, err) || barrier_look(&r->barrier, err))
+        return -1;
+    if (r->cutover.now.state != CUTOVER_NONE && r->cutover.now.state != CUTOVER_UNDONE)
+        return 0;
+    if (check_growth_if_due(r, err))
+        return -1;
+    return r->goal->sequences ? sequence_watch_write(r->goal->sequences, r->catalog, err) : 0;
+}
+
+// Everything that was asked for is applied: says so to who waits for it. *done: the goal is reached.
+static int on_drained(Reader *r, bool *done, Error *err)
+{
+    uint64_t lsn;
+
+    *done = r->goal->until_lsn && has_read_up_to(r, r->goal->until_lsn);
+    if (*done || !r->goal->serve_verify)
+        return 0;
+    if (cutover_server_wants_pause(&r->cutover, &lsn) && has_read_up_to(r, lsn))
+        return cutover_server_reached(&r->cutover, err);
+    return barrier_reached(&r->barrier, err);
+}
+
+// One round: read, hand over, tell the source, meet verify or a cutover. *done: the session is to end as *end says.
+static int round_once(Reader *r, ReaderEnd *end, bool *done, Error *err)
 {
     bool empty = false;
 
-    if (applier_check(r->applier, err))
+    if (applier_check(r->applier, err) || look_aside(r, err))
         return -1;
-    if (r->goal->serve_verify && (barrier_look(&r->barrier, err) || check_growth_if_due(r, err)))
-        return -1;
-    if (r->goal->sequences && sequence_watch_write(r->goal->sequences, r->catalog, err))
-        return -1;
+    *done = cutover_server_is_done(&r->cutover) || cutover_server_must_restart(&r->cutover);
+    if (*done) {
+        *end = cutover_server_is_done(&r->cutover) ? READER_CUT_OVER : READER_AGAIN;
+        return 0;
+    }
     if (read_some(r, &empty, err))
         return -1;
     bool paused = wants_pause(r);
@@ -349,11 +393,11 @@ static int round_once(Reader *r, bool *done, Error *err)
         store_idle_position(r);
     if (send_feedback_if_due(r, err))
         return -1;
-    if (paused && is_drained(r)) {
-        *done = r->goal->until_lsn && has_read_up_to(r, r->goal->until_lsn);
-        if (!*done && r->goal->serve_verify && barrier_reached(&r->barrier, err))
-            return -1;
-    }
+    if (paused && is_drained(r) && on_drained(r, done, err))
+        return -1;
+    if (r->cutover.watching && at_boundary(r) &&
+        cutover_server_watched(&r->cutover, r->begun ? r->commit_lsn : r->received, err))
+        return -1;
     if (!*done && (empty || !may_read(r)))
         wait_for_something(r);
     return 0;
@@ -367,6 +411,7 @@ static int open_session(Reader *r, Ledger *ledger, const LedgerPosition *positio
         target_map_open(r->ctx, r->catalog, ledger->task.id, applier_is_replica(r->applier), &r->targets, err) ||
         replication_start(r->ctx, position->lsn, &r->stream, err))
         return -1;
+    r->cutover = (CutoverServer){.ctx = r->ctx, .catalog = r->catalog, .task_id = ledger->task.id};
     r->barrier = (BarrierServer){.ctx = r->ctx, .catalog = r->catalog, .task_id = ledger->task.id};
     r->resumed_from = r->given = r->received = position->lsn;
     r->last_growth_check = clock_monotonic() - GROWTH_S + GROWTH_FIRST_S;
@@ -393,16 +438,18 @@ static void close_session(Reader *r)
 }
 
 int reader_session(const Context *ctx, Ledger *ledger, const LedgerPosition *position, const ReaderGoal *goal,
-                   bool *stopped, Error *err)
+                   ReaderEnd *end, Error *err)
 {
     Reader r = {.ctx = ctx, .goal = goal, .ledger = ledger};
     bool done = false;
 
+    *end = READER_REACHED;
     r.filling = &r.batches[0];
     int rc = open_session(&r, ledger, position, err);
     while (rc == 0 && !done && !stop_requested())
-        rc = round_once(&r, &done, err);
-    *stopped = rc == 0 && !done;
+        rc = round_once(&r, end, &done, err);
+    if (rc == 0 && !done)
+        *end = READER_STOPPED;
     close_session(&r);
     return rc;
 }

@@ -8,7 +8,7 @@
 
 #include <stdint.h>
 
-enum { LEDGER_VERSION = 2 }; // an older one is brought up to date, a newer one refused
+enum { LEDGER_VERSION = 3 }; // an older one is brought up to date, a newer one refused
 
 typedef enum SlotState { SLOT_NONE, SLOT_CREATING, SLOT_READY } SlotState;
 

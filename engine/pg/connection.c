@@ -3,12 +3,14 @@
 #include "engine/pg/connection.h"
 
 #include "common/base/buffer.h"
+#include "common/base/clock.h"
 #include "common/base/memory.h"
 #include "common/base/stop.h"
 #include "engine/pg/query.h"
 #include "engine/pg/quote.h"
 
 #include <ctype.h>
+#include <limits.h>
 #include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -116,6 +118,28 @@ int pg_error(PGconn *conn, const PGresult *res, Error *err, const char *fmt, ...
     return -1;
 }
 
+static _Thread_local double thread_deadline; // monotonic seconds; 0: none
+
+void pg_deadline(double monotonic)
+{
+    thread_deadline = monotonic;
+}
+
+// The shorter of a time (-1: no limit) and what the deadline leaves.
+static int limit_ms(int timeout_ms)
+{
+    if (thread_deadline <= 0)
+        return timeout_ms;
+    double left = (thread_deadline - clock_monotonic()) * 1000;
+    int left_ms = left <= 0 ? 0 : left < INT_MAX - 1 ? (int)left + 1 : INT_MAX;
+    return timeout_ms < 0 || left_ms < timeout_ms ? left_ms : timeout_ms;
+}
+
+static bool is_late(void)
+{
+    return thread_deadline > 0 && clock_monotonic() >= thread_deadline;
+}
+
 int pg_wait(PGconn *conn, bool for_write, int timeout_ms, Error *err)
 {
     struct pollfd p[2] = {
@@ -124,9 +148,11 @@ int pg_wait(PGconn *conn, bool for_write, int timeout_ms, Error *err)
     };
     if (p[0].fd < 0)
         return error_set(err, ERROR_TRANSIENT, "the connection was lost");
-    int ready = poll(p, 2, timeout_ms);
+    int ready = poll(p, 2, limit_ms(timeout_ms));
     if (p[1].revents)
         return stop_check(err);
+    if (ready == 0 && is_late())
+        return error_set(err, ERROR_TRANSIENT, "the time limit was reached while a server was waited for");
     return ready > 0 ? 1 : 0;
 }
 
@@ -213,9 +239,11 @@ static int wait_for_connection(PGconn *conn, const PgTarget *target, const char 
         struct pollfd p[2] = {{.fd = PQsocket(conn), .events = status == PGRES_POLLING_READING ? POLLIN : POLLOUT},
                               {.fd = stop_fd(), .events = POLLIN}};
         int64_t left = deadline - now_ms();
-        int ready = poll(p, 2, left > 0 ? (int)left : 0);
+        int ready = poll(p, 2, limit_ms(left > 0 ? (int)left : 0));
         if (p[1].revents)
             return stop_check(err);
+        if (ready == 0 && is_late())
+            return error_set(err, ERROR_TRANSIENT, "the time limit was reached while connecting to the %s", target->role);
         if (ready == 0) {
             error_set(err, ERROR_UNREACHABLE, "cannot connect to the %s %s: no answer within %d s", target->role, label,
                       CONNECT_TIMEOUT_MS / 1000);

@@ -25,6 +25,10 @@ typedef struct PgTarget { // whom to connect to, and as what
 // The caller ends with PQfinish. ERROR_CREDENTIALS, ERROR_UNREACHABLE, ERROR_TRANSIENT, ERROR_STOPPED.
 MUST_CHECK int pg_connect(const PgTarget *target, PgKind kind, PGconn **out, Error *err);
 
+// From now on every wait of the calling thread ends at this moment of the monotonic clock, with ERROR_TRANSIENT; the
+// connection is then of no more use. 0: no limit.
+void pg_deadline(double monotonic);
+
 // Waits until the connection's socket is readable and, with for_write, also returns when it is writable.
 // Returns 1 ready, 0 after timeout_ms (-1: no limit), -1 with ERROR_STOPPED when a stop was requested.
 MUST_CHECK int pg_wait(PGconn *conn, bool for_write, int timeout_ms, Error *err);

@@ -1,9 +1,9 @@
--- The ledger, version 2: made in the sink when it is missing, and brought up to date when it is older (version 1 has no
--- table share). Several statements, run in one transaction; each may be run again.
+-- The ledger, version 3: made in the sink when it is missing, and brought up to date when it is older (version 1 has no
+-- table share, version 2 none for the cutover). Several statements, run in one transaction; each may be run again.
 CREATE SCHEMA IF NOT EXISTS kubeferry;
 COMMENT ON SCHEMA kubeferry IS 'bookkeeping of kubeferry migrations; removed by cleanup';
 CREATE TABLE IF NOT EXISTS kubeferry.version (version integer NOT NULL);
-INSERT INTO kubeferry.version SELECT 2 WHERE NOT EXISTS (SELECT 1 FROM kubeferry.version);
+INSERT INTO kubeferry.version SELECT 3 WHERE NOT EXISTS (SELECT 1 FROM kubeferry.version);
 CREATE TABLE IF NOT EXISTS kubeferry.task (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     name text NOT NULL UNIQUE,
@@ -76,4 +76,32 @@ CREATE TABLE IF NOT EXISTS kubeferry.share (
     state text NOT NULL CHECK (state IN ('copying', 'copied')),
     snapshot text NOT NULL
 );
-UPDATE kubeferry.version SET version = 2 WHERE version < 2;
+-- The cutover process asks (state, target_lsn), the cdc process answers (answered_lsn = that target, late_*).
+-- restore: what default_transaction_read_only of the source's database had before it was changed; '' nothing; NULL: it is
+-- as it was. finished: what comes after the switch is done, too.
+CREATE TABLE IF NOT EXISTS kubeferry.cutover (
+    task bigint PRIMARY KEY REFERENCES kubeferry.task ON DELETE CASCADE,
+    state text NOT NULL CHECK (state IN ('preparing', 'draining', 'checking', 'done', 'undone')),
+    owner text NOT NULL,
+    target_lsn pg_lsn,
+    answered_lsn pg_lsn,
+    late_changes bigint NOT NULL DEFAULT 0,
+    late_relation text,
+    restore text,
+    finished boolean NOT NULL DEFAULT false,
+    started_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
+    blocked_at timestamptz,
+    done_at timestamptz,
+    changed_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp()
+);
+-- The last verification of each task.
+CREATE TABLE IF NOT EXISTS kubeferry.verification (
+    task bigint PRIMARY KEY REFERENCES kubeferry.task ON DELETE CASCADE,
+    finished_at timestamptz NOT NULL,
+    lsn pg_lsn,
+    sample double precision NOT NULL,
+    tables bigint NOT NULL,
+    rows bigint NOT NULL,
+    differences bigint NOT NULL
+);
+UPDATE kubeferry.version SET version = 3 WHERE version < 3;

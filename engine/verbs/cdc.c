@@ -4,31 +4,19 @@
 
 #include "common/base/log.h"
 #include "common/base/lsn.h"
-#include "common/base/memory.h"
 #include "common/base/stop.h"
 #include "engine/apply/apply.h"
 #include "engine/copy/sequences.h"
+#include "engine/ledger/ledger_cutover.h"
+#include "engine/stream/marker.h"
 #include "engine/verbs/cdc_begin.h"
 
 #include <inttypes.h>
 
-// A point on the source that every transaction committed until now lies before. A message written and flushed there
-// marks it exactly, also when nothing else happens; where the right to write one is missing, the WAL's end must do.
 static int mark_now(const Context *ctx, uint64_t *lsn, Error *err)
 {
-    static const char MARK[] = "SELECT pg_catalog.pg_logical_emit_message(true, 'kubeferry', 'caught up')";
     auto_pgconn PGconn *source = NULL;
-    auto_free char *text = NULL;
-    Error refused = {0};
-
-    if (context_connect_source(ctx, PG_ORDINARY, &source, err) || pg_exec(source, "SET synchronous_commit = on", err))
-        return -1;
-    if (pg_text(source, MARK, &text, &refused) &&
-        pg_text(source, "SELECT pg_catalog.pg_current_wal_flush_lsn()", &text, err))
-        return -1;
-    if (text && lsn_parse(text, lsn))
-        return 0;
-    return error_set(err, ERROR_PROTOCOL, "the source gave no LSN");
+    return context_connect_source(ctx, PG_ORDINARY, &source, err) || marker_write(source, "caught up", lsn, err) ? -1 : 0;
 }
 
 static int sync_sequences(const Context *ctx, Ledger *ledger, Error *err)
@@ -40,11 +28,28 @@ static int sync_sequences(const Context *ctx, Ledger *ledger, Error *err)
     return 0;
 }
 
+static int end_cut_over(const Context *ctx)
+{
+    log_info("cdc", "cut over: the sink has taken over, nothing more is followed");
+    progress_cutover(ctx->progress, ledger_cutover_state_name(CUTOVER_DONE));
+    progress_phase(ctx->progress, "cut over");
+    progress_step_end(ctx->progress, STEP_CDC, PROGRESS_DONE);
+    return 0;
+}
+
 int verb_cdc(Context *ctx, Ledger *ledger, Error *err)
 {
     Progress *p = ctx->progress;
+    CutoverRow cutover;
     uint64_t goal = 0;
+    bool cut_over = false;
 
+    if (ledger_cutover_get(ledger->conn, ledger->task.id, &cutover, err))
+        return -1;
+    if (cutover.state == CUTOVER_DONE) {
+        progress_step_start(p, STEP_CDC);
+        return end_cut_over(ctx);
+    }
     if (!ctx->task->steps[STEP_INIT_DATA] && cdc_begin(ctx, ledger, err))
         return -1;
     // Changes of a table that is not complete would meet rows that are still to come.
@@ -54,8 +59,10 @@ int verb_cdc(Context *ctx, Ledger *ledger, Error *err)
     progress_phase(p, "following changes");
     if (ctx->task->until == UNTIL_CAUGHT_UP && mark_now(ctx, &goal, err))
         return -1;
-    if (apply_follow(ctx, ledger, goal, err))
+    if (apply_follow(ctx, ledger, goal, &cut_over, err))
         return -1;
+    if (cut_over)
+        return end_cut_over(ctx);
     if (stop_requested()) {
         log_info("cdc", "stopped at %s after %" PRId64 " transactions; the same command goes on from there",
                  lsn_format(p->lsn_applied).text, p->transactions);

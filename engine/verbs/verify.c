@@ -1,103 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
-// Compares both ends of a task at one LSN. Writes nothing on either end but the barrier in the ledger.
+// Compares both ends of a task at one LSN. Writes nothing on either end but the barrier and its result in the ledger.
 #include "engine/verbs/verify.h"
 
-#include "common/base/log.h"
-#include "common/base/lsn.h"
-#include "common/base/memory.h"
-#include "engine/pg/quote.h"
-#include "engine/verify/verify_workers.h"
+#include "engine/ledger/ledger_verification.h"
+#include "engine/verify/verify_compare.h"
 
-#include <stdio.h>
-#include <string.h>
-
-static int by_name(const void *a, const void *b)
+// What the cutover wants to know. A task without a ledger (its rows came by other means) has no place for it.
+static int note(const Context *ctx, Progress *progress, const VerifyPoint *point, Error *err)
 {
-    const Relation *x = *(const Relation *const *)a, *y = *(const Relation *const *)b;
-    int order = strcmp(x->schema, y->schema);
-    return order ? order : strcmp(x->name, y->name);
-}
+    Ledger ledger = {0};
+    bool found = false;
 
-static const Relation **sorted_by_name(const RelationList *list)
-{
-    const Relation **sorted = memory_alloc((list->count + 1) * sizeof *sorted);
-
-    for (size_t i = 0; i < list->count; i++)
-        sorted[i] = &list->items[i];
-    qsort(sorted, list->count, sizeof *sorted, by_name);
-    return sorted;
-}
-
-// A schema that the source's tables do not use is somebody else's, not part of the migration.
-static bool has_schema(const Relation *const *sorted, size_t count, const char *schema)
-{
-    size_t low = 0, high = count;
-
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        int order = strcmp(sorted[middle]->schema, schema);
-        if (order == 0)
-            return true;
-        if (order < 0)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return false;
-}
-
-// Tables that stand where the task migrates whole schemas, on the sink alone. What is missing on the sink is found
-// table by table.
-static int find_extra_tables(const Context *ctx, PGconn *sink, const RelationList *source, VerifyReport *report,
-                             Error *err)
-{
-    RelationList theirs = {0};
-
-    // That a table of the task is not there is no failure here.
-    if (relations_load(sink, &ctx->task->objects, &ctx->task->excluded, &theirs, err) && err->code != ERROR_CONDITION) {
-        relations_free(&theirs);
-        return error_wrap(err, "listing the tables of the sink");
-    }
-    error_clear(err);
-    const Relation **sorted = sorted_by_name(source);
-    for (size_t i = 0; i < theirs.count; i++) {
-        const Relation *relation = &theirs.items[i];
-        if (!has_schema((const Relation *const *)sorted, source->count, relation->schema) ||
-            bsearch(&relation, sorted, source->count, sizeof *sorted, by_name))
-            continue;
-        auto_free char *name = quote_relation_text(relation->schema, relation->name);
-        verify_report_problem(report, name, "the table exists on the sink alone");
-    }
-    free(sorted);
-    relations_free(&theirs);
-    return 0;
-}
-
-static int compare(Context *ctx, Progress *progress, VerifyPoint *point, bool *equal, Error *err)
-{
-    RelationList relations = {0};
-    VerifyReport report;
-    char at[160];
-
-    // The list is read in the snapshot: a table made later is none of its moment.
-    if (relations_load(point->pairs[0].source, &ctx->task->objects, &ctx->task->excluded, &relations, err)) {
-        relations_free(&relations);
+    if (ledger_open_shared(ctx, &ledger, &found, err))
         return -1;
-    }
-    if (point->exact)
-        snprintf(at, sizeof at, "at LSN %s", lsn_format(point->lsn).text);
-    else
-        snprintf(at, sizeof at, "(both ends taken one after the other: writes in between show as differences)");
-    progress_phase(progress, "comparing rows");
-    log_info("verify", "comparing both ends %s", at);
-    verify_report_init(&report, progress);
-    int rc = find_extra_tables(ctx, point->pairs[0].sink, &relations, &report, err) ||
-             verify_workers_run(point, &relations, &report, progress, err);
-    if (rc == 0)
-        *equal = verify_report_end(&report, at);
-    verify_report_free(&report);
-    relations_free(&relations);
-    return rc ? -1 : 0;
+    pthread_mutex_lock(&progress->lock);
+    const Verification result = {.lsn = point->exact ? point->lsn : 0,
+                                 .sample = 100,
+                                 .tables = progress->verified_tables,
+                                 .rows = progress->verified_rows,
+                                 .differences = progress->differences};
+    pthread_mutex_unlock(&progress->lock);
+    int rc = found ? ledger_verification_put(ledger.conn, ledger.task.id, &result, err) : 0;
+    ledger_close(&ledger);
+    return rc;
 }
 
 int verb_verify(Context *ctx, Progress *progress, bool *equal, Error *err)
@@ -107,8 +32,10 @@ int verb_verify(Context *ctx, Progress *progress, bool *equal, Error *err)
     *equal = false;
     if (verify_point_take(ctx, progress, &point, err))
         return error_wrap(err, "verify");
-    int rc = compare(ctx, progress, &point, equal, err);
+    int rc = verify_compare(ctx, progress, &point, equal, err);
     verify_point_release(&point);
+    if (rc == 0)
+        rc = note(ctx, progress, &point, err);
     if (rc)
         return error_wrap(err, "verify");
     progress_phase(progress, *equal ? "both ends are equal" : "both ends differ");

@@ -327,6 +327,18 @@ int verify_point_take(const Context *ctx, Progress *progress, VerifyPoint *out, 
     return 0;
 }
 
+int verify_point_take_still(const Context *ctx, Progress *progress, double deadline, VerifyPoint *out, Error *err)
+{
+    *out = (VerifyPoint){.count = ctx->task->jobs, .still = true, .deadline = deadline};
+    progress_phase(progress, "taking a snapshot of both ends");
+    if (connect_pairs(ctx, out, err) || choose_dialect(ctx, out, err) || begin_now(out, false, err) ||
+        begin_now(out, true, err)) {
+        verify_point_release(out);
+        return -1;
+    }
+    return 0;
+}
+
 static void cancel_one(PGcancel *cancel)
 {
     char ignored[256];

@@ -13,9 +13,11 @@ typedef struct VerifyPair { // one worker's connections, in open read-only trans
 typedef struct VerifyPoint {
     VerifyPair pairs[TASK_JOBS_MAX];
     int count;
+    bool still;   // neither end takes writes
     bool exact;   // false: the ends were taken one after the other
     uint64_t lsn; // when exact: everything committed before it, and nothing after, is seen on both ends
     VerifyDialect dialect;
+    double deadline; // monotonic: beyond it the comparison fails; 0: none
 } VerifyPoint;
 
 // Statements that touch tables run after this savepoint, and going back to it gives their locks back: a transaction
@@ -26,6 +28,9 @@ typedef struct VerifyPoint {
 // ordinary snapshots. Tables still being copied, another verify under way, an old transaction that holds up the slot
 // for 30 s: an error. Whatever happens, a cdc process that was held goes on.
 MUST_CHECK int verify_point_take(const Context *ctx, Progress *progress, VerifyPoint *out, Error *err);
+// While neither end takes writes: ordinary snapshots, which then show the same moment.
+MUST_CHECK int verify_point_take_still(const Context *ctx, Progress *progress, double deadline, VerifyPoint *out,
+                                       Error *err);
 // Ends the statements that still run and closes the connections.
 void verify_point_release(VerifyPoint *point);
 // Ends the statements that still run, from any thread.

@@ -76,6 +76,7 @@ static void *work(void *arg)
     const Relation *const *batch;
     Error err = {0};
 
+    pg_deadline(queue->point->deadline);
     for (size_t count; (count = take(queue, &batch)) > 0;)
         if (stop_check(&err) || verify_table_batch(&worker, batch, count, &err)) {
             fail(queue, &err);
