@@ -31,7 +31,7 @@ static int open_source(const CutoverServer *s, Error *err)
 
     if (!s->now.source_changed)
         return 0;
-    return context_connect_source(s->ctx, PG_ORDINARY, &source, err) || source_gate_open(source, s->now.restore, err) ? -1
+    return context_connect_source(s->ctx, PG_ORDINARY, &source, err) || source_gate_open(s->ctx, source, s->now.restore, err) ? -1
                                                                                                                      : 0;
 }
 

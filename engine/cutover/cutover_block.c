@@ -152,7 +152,7 @@ static int open_database(const Cutover *c, char **remedy, Error *err)
         return -1;
     free(*remedy);
     *remedy = source_gate_remedy(source, c->restore);
-    return source_gate_open(source, c->restore, err);
+    return source_gate_open(c->ctx, source, c->restore, err);
 }
 
 int cutover_unblock(Cutover *c, Error *err)

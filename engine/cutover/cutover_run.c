@@ -22,7 +22,7 @@
 #include <sys/random.h>
 
 enum { LOCK_TRIES = 40, LOCK_PAUSE_MS = 100, RETRY_MS = 500, END_SECONDS = 30 };
-static const double RESOLVE_SECONDS = 60;
+static const double RESOLVE_SECONDS = 60, GRACE_SECONDS = 1;
 static const char LOGGER[] = "cutover";
 
 static double seconds_left(const Cutover *c)
@@ -70,7 +70,7 @@ static int prepare(Cutover *c, Error *err)
 static int block(Cutover *c, Error *err)
 {
     c->deadline = clock_monotonic() + c->ctx->task->cutover.timeout_seconds;
-    pg_deadline(c->deadline);
+    pg_deadline(c->deadline + GRACE_SECONDS); // who waits for an answer says what is missing
     return cutover_block(c, err);
 }
 

@@ -4,6 +4,7 @@
 
 #include "common/base/buffer.h"
 #include "common/base/clock.h"
+#include "common/base/log.h"
 #include "common/base/memory.h"
 #include "common/base/stop.h"
 #include "engine/pg/query.h"
@@ -15,7 +16,8 @@
 
 // A session that was being made while the setting changed shows itself within this time.
 static const double CALM_SECONDS = 0.05;
-enum { POLL_MS = 10, NAMED = 3 };
+static const double OPEN_SECONDS = 5;
+enum { POLL_MS = 10, NAMED = 3, SETTING_SIZE = 64 };
 
 int source_gate_setting(PGconn *source, char *out, size_t size, Error *err)
 {
@@ -66,11 +68,6 @@ static int run(PGconn *source, const char *value, Error *err)
 int source_gate_close(PGconn *source, Error *err)
 {
     return run(source, "on", err) ? error_wrap(err, "making the source's database read-only") : 0;
-}
-
-int source_gate_open(PGconn *source, const char *setting, Error *err)
-{
-    return run(source, setting, err) ? error_wrap(err, "letting the source's database take writes again") : 0;
 }
 
 // Asks one session to end. *refused: we may not.
@@ -171,4 +168,21 @@ int source_gate_end_sessions(const Context *ctx, PGconn *source, double seconds,
         if (stop_sleep_ms(POLL_MS))
             return stop_check(err);
     }
+}
+
+int source_gate_open(const Context *ctx, PGconn *source, const char *setting, Error *err)
+{
+    char now[SETTING_SIZE];
+    Error refused = {0};
+    int ended;
+
+    if (source_gate_setting(source, now, sizeof now, err))
+        return -1;
+    if (strcmp(now, setting) == 0)
+        return 0;
+    if (run(source, setting, err))
+        return error_wrap(err, "letting the source's database take writes again");
+    if (source_gate_end_sessions(ctx, source, OPEN_SECONDS, &ended, &refused))
+        log_warn("cutover", "sessions that began while the source was read-only stay so until they connect again: %s", refused.message);
+    return 0;
 }

@@ -9,8 +9,9 @@
 MUST_CHECK int source_gate_setting(PGconn *source, char *out, size_t size, Error *err);
 // New sessions of the database may only read, unless they say otherwise, as ours do.
 MUST_CHECK int source_gate_close(PGconn *source, Error *err);
-// setting: of source_gate_setting. Twice does no harm.
-MUST_CHECK int source_gate_open(PGconn *source, const char *setting, Error *err);
+// setting: of source_gate_setting. Sessions that began while it was closed would stay read-only: they are ended, as far as
+// we may. Twice does no harm.
+MUST_CHECK int source_gate_open(const Context *ctx, PGconn *source, const char *setting, Error *err);
 // The statement that source_gate_open runs, for people. Caller frees.
 char *source_gate_remedy(const PGconn *source, const char *setting);
 // Ends the sessions of the database that are not ours and began before this call, until none is left. *ended: how many there were. One that does not

@@ -297,10 +297,10 @@ class Database:
             self._connection = self.connect()
         return self._connection
 
-    def execute(self, script):
+    def execute(self, script, parameters=None):
         """A script of several statements is one transaction, as psql -1 would run it, unless it controls its own."""
         try:
-            self.connection.execute(script)
+            self.connection.execute(script, parameters)
         except psycopg.OperationalError:
             self.close()
             raise

@@ -108,6 +108,11 @@ def cut_over(pair, *more, **options):
     return result
 
 
+def hold_back(pair, statement):
+    """Something that is to be made at the switch, as init-data would have noted it."""
+    pair.sink.execute("INSERT INTO kubeferry.object SELECT id, 'TRIGGER injected', 'held', NULL, %s FROM kubeferry.task", [statement])
+
+
 def cutover_state(pair):
     return pair.sink.value("SELECT state FROM kubeferry.cutover")
 
@@ -173,9 +178,9 @@ def test_the_user_does_not_block(pair):
         assert_goes_on(pair, engine)
         # An open transaction that has written is one, too, and is named.
         with pair.source.connect(autocommit=False) as open_one:
-            open_one.execute("UPDATE parent SET id = 1000 WHERE id = 1")
+            open_one.execute("UPDATE child SET parent = 2 WHERE id = 1")
             result = cut(pair, "--block", "none")
-            assert result.code == 75 and f"pid {open_one.info.backend_pid}" in result.output and "public.parent" in result.output, result
+            assert result.code == 75 and f"pid {open_one.info.backend_pid}" in result.output and "public.child" in result.output, result
             open_one.rollback()
         assert_goes_on(pair, engine)
 
@@ -208,22 +213,20 @@ def test_a_setting_of_before_is_given_back(pair):
     pair.source.execute(f"ALTER DATABASE {name} SET default_transaction_read_only = 'off'; ALTER DATABASE {name} SET work_mem = '5MB'")
     before = settings(pair)
     with pair.following() as engine:
-        pair.sink.execute("CREATE VIEW v AS SELECT 1; BEGIN; LOCK TABLE kubeferry.object IN ACCESS EXCLUSIVE MODE")
-        cutover = pair.start("cutover", "--timeout", "2")
-        assert cutover.wait().code == 75, cutover.output()
-        pair.source.close()
-        assert "was undone" in cutover.output() and settings(pair) == before, cutover.output()
-        pair.sink.execute("ROLLBACK")
+        hold_back(pair, "SELECT pg_sleep(100)")
+        result = cut(pair, "--timeout", "2")
+        assert result.code == 75 and "the time limit was reached" in result.output, result
+        assert "was undone" in result.output and settings(pair) == before, result
         pair.settle(engine)
 
 
 def test_final_verification(pair):
     pair.source.execute(TABLES)
     with pair.following() as engine:
-        pair.sink.execute("UPDATE parent SET id = 7777 WHERE id = 7")
+        pair.sink.execute("UPDATE child SET parent = 1 WHERE id = 7")
         result = cut(pair, "--verification", "final")
         assert result.code == 78 and "both ends differ" in result.output and "was undone" in result.output, result
-        pair.sink.execute("UPDATE parent SET id = 7 WHERE id = 7777")
+        pair.sink.execute("UPDATE child SET parent = 7 WHERE id = 7")
         assert_goes_on(pair, engine)
         result = cut_over(pair, "--verification", "final")
         assert "no difference" in result.output or "differences: 0" in result.output, result
@@ -236,12 +239,12 @@ def test_a_difference_that_is_known_refuses(pair):
         assert "not been compared" in pair.run("cutover", "--check").output
         result = cut(pair, "--verification", "required")
         assert result.code == 78 and "verification: there was none yet" in result.output, result
-        pair.sink.execute("DELETE FROM parent WHERE id = 9")
+        pair.sink.execute("DELETE FROM child WHERE id = 9")
         assert pair.call("verify").code == 1
         result = cut(pair)
         assert result.code == 78 and "found 1 differences" in result.output, result
-        assert cutover_state(pair) is None, "nothing was begun"
-        pair.sink.execute("INSERT INTO parent VALUES (9)")
+        assert pair.sink.value("SELECT blocked_at FROM kubeferry.cutover") is None, "nothing was begun"
+        pair.sink.execute("INSERT INTO child VALUES (9, 9)")
         pair.run("verify")
         cut_over(pair, "--verification", "required")
         assert engine.wait().code == 0
@@ -249,6 +252,7 @@ def test_a_difference_that_is_known_refuses(pair):
 
 def test_not_ready_says_why_with_numbers(pair):
     pair.source.execute(TABLES)
+    pair.marker_table()
     result = cut(pair)
     assert result.code == 78 and "no task" in result.output, result
     pair.migrate()
@@ -256,7 +260,7 @@ def test_not_ready_says_why_with_numbers(pair):
     assert result.code == 75 and "cdc_running: no process follows" in result.output, result
     with pair.following() as engine:
         pair.sink.execute("BEGIN; LOCK TABLE parent IN SHARE MODE")
-        pair.source.execute("UPDATE parent SET id = id + 1000; INSERT INTO ledger (client, n) SELECT 1, generate_series(1, 20000)")
+        pair.source.execute("INSERT INTO parent VALUES (1000); INSERT INTO ledger (client, n) SELECT 1, generate_series(1, 20000)")
         result = cut(pair, "--max-lag", "2")
         assert result.code == 75 and "MB before" in result.output and "within 2.0 s" in result.output, result
         pair.sink.execute("ROLLBACK")
@@ -300,13 +304,14 @@ def test_what_was_held_back_is_turned_on(make_pair, source_server, sink_server):
 def test_progress_and_states(pair):
     pair.source.execute(TABLES)
     with pair.following() as engine:
-        pair.sink.execute("BEGIN; LOCK TABLE kubeferry.object IN ACCESS EXCLUSIVE MODE")
+        hold_back(pair, "SELECT pg_advisory_xact_lock(99)")
+        pair.sink.execute("SELECT pg_advisory_lock(99)")
         cutover = pair.start("cutover", listen=True)
-        held = engine.until(lambda d: (d["cutover"] or {}).get("state") == "draining", "the drain")
-        assert held["cutover"]["state"] == "draining"
+        engine.until(lambda d: (d["cutover"] or {}).get("state") == "draining", "the drain")
         document = cutover.until(lambda d: d["phase"] == "switching", "the switch")
         assert document["cutover"]["block"] == "read-only" and document["cutover"]["blockedSeconds"] > 0
         assert {check["id"]: check["verdict"] for check in document["checks"]}["lag"] == "pass"
-        pair.sink.execute("COMMIT")
-        assert cutover.wait().code == 0
-        eventually(lambda: not engine.running(), what="the end of cdc")
+        pair.source.close()
+        pair.sink.execute("SELECT pg_advisory_unlock(99)")
+        assert cutover.wait().code == 0, cutover.output()
+        assert engine.wait().code == 0
