@@ -144,7 +144,7 @@ static const OptionSpec SPECS[O_COUNT] = {
                 .min = 0,
                 .max = TASK_WAIT_MAX,
                 .help = "how long to go on trying when an end does not answer at the start, or another process still "
-                        "holds the task; precheck takes at most 10 of them"},
+                        "holds the task; precheck takes at most 10 of them, cleanup none: it has a short patience of its own"},
     [O_WORKERS] = {.name = "workers",
                    .env = "KUBEFERRY_WORKERS",
                    .argument = "N",

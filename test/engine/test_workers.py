@@ -207,3 +207,23 @@ def test_a_ledger_of_version_1_is_brought_up_to_date(shop):
     assert helper.wait().code == 0
     assert shop.sink.rows("SELECT version FROM kubeferry.version") == [(2,)]
     finish(shop)
+
+
+@pytest.mark.parametrize("end", ["source", "sink"])
+def test_a_server_restarts(make_server, make_pair, end):
+    server = make_server()
+    pair = make_pair(**{end: server})
+    pair.source.execute(SCHEMA)
+    pair.run("init-struct")
+    engines = [start(pair, index, listen=True) for index in range(3)]
+    for engine in engines[1:]:
+        engine.until(lambda d: d["copy"]["rowsDone"] > 0, "the first rows of each")
+    for database in (pair.source, pair.sink):
+        database.close()
+    server.crash() if end == "sink" else server.stop()
+    server.start()
+    for engine in engines:
+        result = engine.wait(120)
+        assert result.code == 0, str(result)
+    pair.run("cdc", "--until", "caught-up")
+    pair.assert_equal()
