@@ -24,6 +24,7 @@ enum {
     PROGRESS_WRITES_S = 20, // and all tasks' no more often than so many times a second
     METRICS_S = 10,
     FORCE_LOOK_S = 61,
+    VERIFY_LOOK_S = 60, // whether a verification is due
     TEXT_IN_LOG = 300,
 };
 
@@ -184,7 +185,7 @@ static void on_status_written(void *context, const K8sReply *reply)
 
 static bool is_trouble(const TaskFacts *facts, const TaskRow *row)
 {
-    static const char *const ROWS[] = {"exhausted", "blocked", "retrying", "cleanup-failed", "foreign-job"};
+    static const char *const ROWS[] = {"exhausted", "blocked", "retrying", "cleanup-failed", "foreign-job", "cutover-waiting"};
 
     for (size_t i = 0; i < sizeof ROWS / sizeof *ROWS; i++)
         if (strcmp(row->id, ROWS[i]) == 0)
@@ -246,6 +247,10 @@ static int64_t look_again_ms(const TaskFacts *facts, const TaskRow *row)
         seconds = task_facts_retry_time(&facts->works[facts->current]) - facts->now;
     else if (strcmp(row->id, "cleanup-failed") == 0)
         seconds = task_facts_retry_time(&facts->works[WORK_CLEANUP]) - facts->now;
+    else if (strcmp(row->id, "cutover-waiting") == 0)
+        seconds = task_facts_retry_time(&facts->works[WORK_CUTOVER]) - facts->now;
+    else if (strcmp(row->id, "following") == 0 && facts->spec.verification.every_minutes > 0)
+        seconds = VERIFY_LOOK_S;
     else if (facts->task->deleted > 0 && row->outcome == OUTCOME_WORKING)
         seconds = FORCE_LOOK_S;
     else

@@ -429,6 +429,16 @@ void store_put_job(Store *store, json_object *object)
     put_job(store, object);
 }
 
+void store_note_service(Store *store, const char *task_key)
+{
+    Task *task = look_up(store->tasks, task_key);
+
+    if (!task)
+        return;
+    task->service_patched = true;
+    tell(store, task_key);
+}
+
 void store_forget_job(Store *store, const char *key, const char *uid)
 {
     WorkerJob *job = look_up(store->jobs, key);

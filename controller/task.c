@@ -18,7 +18,7 @@ const char *const COPY_COUNT_NAMES[COPY_COUNTS] = {
 };
 
 const char *const CONDITION_NAMES[CONDITION_TYPES] = {
-    [CONDITION_READY] = "Ready", [CONDITION_RECONCILING] = "Reconciling", [CONDITION_STALLED] = "Stalled"};
+    [CONDITION_READY] = "Ready", [CONDITION_RECONCILING] = "Reconciling", [CONDITION_STALLED] = "Stalled", [CONDITION_VERIFIED] = "Verified"};
 
 static void read_condition(json_object *status, ConditionType type, SeenStatus *out)
 {
@@ -34,6 +34,10 @@ static void read_condition(json_object *status, ConditionType type, SeenStatus *
                                             .generation = k8s_integer(condition, "observedGeneration", -1)};
     if (type == CONDITION_READY)
         out->ready_reason = memory_strdup(reason);
+    if (type == CONDITION_VERIFIED) {
+        out->verified_reason = memory_strdup(reason);
+        out->verified_message = memory_strdup(message);
+    }
     if (type == CONDITION_STALLED && out->conditions[type].status == 'T') {
         out->stalled_reason = memory_strdup(reason);
         out->stalled_message = memory_strdup(message);
@@ -44,11 +48,17 @@ void task_read_status(json_object *object, SeenStatus *out)
 {
     json_object *status = k8s_member(object, "status");
     json_object *initialization = k8s_member(status, "initialization"), *cdc = k8s_member(status, "cdc");
+    json_object *verification = k8s_member(status, "verification"), *cutover = k8s_member(status, "cutover");
 
     *out = (SeenStatus){
         .generation = k8s_integer(status, "observedGeneration", -1),
         .started = k8s_time(k8s_text(status, "startTime")),
         .finished = k8s_time(k8s_text(status, "finishTime")),
+        .verify_started = k8s_time(k8s_text(verification, "startTime")),
+        .verification = json_hash(verification),
+        .verify_request = json_hash_text(k8s_text(verification, "request")),
+        .cutover = json_hash(cutover),
+        .service_switched = *k8s_text(cutover, "service") != '\0',
         .init_started = k8s_time(k8s_text(initialization, "startTime")),
         .init_finished = k8s_time(k8s_text(initialization, "finishTime")),
         .cdc_started = k8s_time(k8s_text(cdc, "startTime")),
@@ -68,6 +78,8 @@ void task_read_status(json_object *object, SeenStatus *out)
 void task_status_free(SeenStatus *seen)
 {
     free(seen->ready_reason);
+    free(seen->verified_reason);
+    free(seen->verified_message);
     free(seen->stalled_reason);
     free(seen->stalled_message);
     *seen = (SeenStatus){0};
@@ -137,6 +149,7 @@ void task_update(Task *task, Task *newer)
         task->metrics_written = before.metrics_written;
         task->progress_written = before.progress_written;
         task->polled = before.polled;
+        task->service_patched = before.service_patched;
         task->cleanup_since = before.cleanup_since;
         memcpy(task->attempt, before.attempt, sizeof task->attempt);
     } else {

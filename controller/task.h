@@ -11,7 +11,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-typedef enum ConditionType { CONDITION_READY, CONDITION_RECONCILING, CONDITION_STALLED, CONDITION_TYPES } ConditionType;
+typedef enum ConditionType {
+    CONDITION_READY,
+    CONDITION_RECONCILING,
+    CONDITION_STALLED,
+    CONDITION_VERIFIED, // only once there was a verification
+    CONDITION_TYPES
+} ConditionType;
 
 typedef struct SeenCondition {
     char status;        // 'T', 'F', 'U'; 0: there is none
@@ -41,11 +47,15 @@ typedef struct SeenStatus {
     int64_t generation; // observedGeneration; -1: never written
     char task_status[16];
     double started, finished;
-    double init_started, init_finished, cdc_started;
+    double init_started, init_finished, cdc_started, verify_started;
     SeenCondition conditions[CONDITION_TYPES];
     uint64_t initialization, cdc_metrics, cdc_failed, progress, prechecks; // json_hash of each
+    uint64_t verification, cutover;                    // the same
+    uint64_t verify_request;                           // json_hash_text of the request that was answered
+    bool service_switched;
     int64_t copy[COPY_COUNTS];                         // -1: not there
     char *ready_reason;                                // of the condition Ready; NULL: none
+    char *verified_reason, *verified_message;          // of the condition Verified; NULL: none
     char *stalled_reason, *stalled_message;            // while Stalled is true; NULL else
 } SeenStatus;
 
@@ -70,6 +80,7 @@ typedef struct Task {
     double metrics_written;  // monotonic, of status.cdc.metrics
     double progress_written; // monotonic, of status.progress
     int polled;              // the work whose worker is asked; -1: none
+    bool service_patched;    // the Service leads to the sink
     double cleanup_since;    // monotonic: since when cleaning up is tried; 0: not
     int attempt[WORK_COUNT];  // of each work: how often its Job was made
 } Task;

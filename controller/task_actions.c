@@ -27,6 +27,7 @@ typedef struct Run { // the writes of one action: those of `first` are answered 
     ActionTools tools;
     void (*done)(void *context, const Error *err);
     void *context;
+    char *task_key;
     Write *writes;
     size_t count, sent, answered;
     bool first_alone; // the others need what the first one makes
@@ -61,6 +62,7 @@ static void finish(Run *run)
         free(run->writes[i].job_uid);
     }
     free(run->writes);
+    free(run->task_key);
     free(run);
 }
 
@@ -91,6 +93,8 @@ static void take_answer(const Run *run, const Write *write, const K8sReply *repl
         store_put_job(run->tools.store, object);
     else if (strcmp(kind, KIND_TASK) == 0)
         store_put_task(run->tools.store, object);
+    else if (strcmp(kind, "Service") == 0)
+        store_note_service(run->tools.store, run->task_key);
     json_object_put(object);
 }
 
@@ -280,9 +284,9 @@ static void suspend_all(Run *run, const TaskFacts *facts)
 
 static void delete_workers(Run *run, const TaskFacts *facts)
 {
-    for (size_t i = 0; i < facts->plan.count; i++)
-        if (is_ours(&facts->works[facts->plan.works[i]]))
-            add_deletion(run, facts, facts->plan.works[i], 1);
+    for (int work = 0; work < WORK_CLEANUP; work++)
+        if (is_ours(&facts->works[work]))
+            add_deletion(run, facts, work, 1);
 }
 
 static void create_cleanup(Run *run, const TaskFacts *facts)
@@ -298,13 +302,69 @@ static void delete_cleanup(Run *run, const TaskFacts *facts)
     add_deletion(run, facts, WORK_CLEANUP, facts->works[WORK_CLEANUP].job->attempt + 1);
 }
 
+static void create_verify(Run *run, const TaskFacts *facts)
+{
+    add_secret(run, facts);
+    add_job(run, facts, WORK_VERIFY, false);
+}
+
+static void delete_verify(Run *run, const TaskFacts *facts)
+{
+    add_deletion(run, facts, WORK_VERIFY, 1);
+}
+
+static void create_cutover(Run *run, const TaskFacts *facts)
+{
+    add_secret(run, facts);
+    add_job(run, facts, WORK_CUTOVER, false);
+}
+
+static void delete_cutover(Run *run, const TaskFacts *facts)
+{
+    const WorkFacts *w = &facts->works[WORK_CUTOVER];
+    bool again = work_is_failed(w) && !w->outdated && facts->spec.cutover.requested;
+
+    add_deletion(run, facts, WORK_CUTOVER, again ? w->job->attempt + 1 : 1);
+}
+
+// The whole selector, or the type ExternalName: what led to the source is replaced.
+static void switch_service(Run *run, const TaskFacts *facts)
+{
+    json_object *wish = facts->spec.cutover.service, *patch = json_object_new_object(), *spec = json_object_new_object();
+    const char *host = k8s_text(wish, "externalName");
+    json_object *operation = json_object_new_object(), *list = json_object_new_array();
+
+    if (*host) {
+        json_object_object_add(spec, "type", json_object_new_string("ExternalName"));
+        json_object_object_add(spec, "externalName", json_object_new_string(host));
+        json_object_object_add(spec, "clusterIP", NULL);
+        json_object_object_add(spec, "clusterIPs", NULL);
+        json_object_object_add(spec, "selector", NULL);
+        json_object_object_add(patch, "spec", spec);
+        json_object_put(operation);
+        json_object_put(list);
+    } else { // a JSON patch, since a merge would keep the labels of the old selector
+        json_object_object_add(operation, "op", json_object_new_string("add"));
+        json_object_object_add(operation, "path", json_object_new_string("/spec/selector"));
+        json_object_object_add(operation, "value", json_object_get(k8s_member(wish, "selector")));
+        json_object_array_add(list, operation);
+        json_object_put(patch);
+        json_object_put(spec);
+        patch = list;
+    }
+    add_write(run, "PATCH", k8s_path("/api/v1", facts->task->namespace_name, "services", k8s_text(wish, "name"), NULL),
+              *host ? MERGE_PATCH : JSON_PATCH, json_text(patch));
+}
+
 static void (*const ACTIONS[ACTION_COUNT])(Run *run, const TaskFacts *facts) = {
     [ACTION_ADD_FINALIZER] = add_finalizer,     [ACTION_REMOVE_FINALIZER] = remove_finalizer,
     [ACTION_LET_GO] = let_go,                   [ACTION_CREATE_JOBS] = create_jobs,
     [ACTION_DELETE_OUTDATED] = delete_outdated, [ACTION_DELETE_CURRENT] = delete_current,
     [ACTION_RESUME_CURRENT] = resume_current,   [ACTION_SUSPEND_ALL] = suspend_all,
     [ACTION_DELETE_WORKERS] = delete_workers,   [ACTION_CREATE_CLEANUP] = create_cleanup,
-    [ACTION_DELETE_CLEANUP] = delete_cleanup,
+    [ACTION_DELETE_CLEANUP] = delete_cleanup,   [ACTION_CREATE_VERIFY] = create_verify,
+    [ACTION_DELETE_VERIFY] = delete_verify,     [ACTION_CREATE_CUTOVER] = create_cutover,
+    [ACTION_DELETE_CUTOVER] = delete_cutover,   [ACTION_SWITCH_SERVICE] = switch_service,
 };
 
 void task_action_start(const ActionTools *tools, const TaskFacts *facts, TaskAction action,
@@ -312,8 +372,9 @@ void task_action_start(const ActionTools *tools, const TaskFacts *facts, TaskAct
 {
     Run *run = memory_zalloc(sizeof *run);
 
-    *run = (Run){.tools = *tools, .done = done, .context = context};
-    run->first_alone = action == ACTION_CREATE_JOBS || action == ACTION_CREATE_CLEANUP;
+    *run = (Run){.tools = *tools, .done = done, .context = context, .task_key = memory_strdup(facts->task->key)};
+    run->first_alone = action == ACTION_CREATE_JOBS || action == ACTION_CREATE_CLEANUP ||
+                       action == ACTION_CREATE_VERIFY || action == ACTION_CREATE_CUTOVER;
     if (ACTIONS[action])
         ACTIONS[action](run, facts);
     if (run->count == 0)

@@ -4,6 +4,7 @@
 #include "common/base/clock.h"
 #include "common/base/memory.h"
 #include "common/contract/exit_codes.h"
+#include "controller/json_hash.h"
 #include "controller/task_secret.h"
 
 #include <string.h>
@@ -13,16 +14,26 @@ enum {
     FAILED_RETRY_MAX_S = 600,
     EXHAUSTED_RETRY_S = 15,
     EXHAUSTED_RETRY_MAX_S = 300,
-    CLEANUP_RETRY_S = 10,
-    CLEANUP_RETRY_MAX_S = 120,
+    SOON_RETRY_S = 10, // cleaning up, and the switch
+    SOON_RETRY_MAX_S = 120,
     FRESH_S = 30, // what a worker said counts as the present for so long
 };
 
+bool work_at_work(const WorkFacts *work)
+{
+    return work->state == WORK_STARTING || work->state == WORK_RUNNING || work->state == WORK_RETRYING;
+}
+
+bool work_is_failed(const WorkFacts *work)
+{
+    return work->state == WORK_FAILED || work->state == WORK_EXHAUSTED;
+}
+
 double task_facts_retry_time(const WorkFacts *work)
 {
-    bool cleanup = work->job->work == WORK_CLEANUP, person = work->state == WORK_FAILED;
-    int first = cleanup ? CLEANUP_RETRY_S : person ? FAILED_RETRY_S : EXHAUSTED_RETRY_S;
-    int most = cleanup ? CLEANUP_RETRY_MAX_S : person ? FAILED_RETRY_MAX_S : EXHAUSTED_RETRY_MAX_S;
+    bool soon = work->job->work == WORK_CLEANUP || work->job->work == WORK_CUTOVER, person = work->state == WORK_FAILED;
+    int first = soon ? SOON_RETRY_S : person ? FAILED_RETRY_S : EXHAUSTED_RETRY_S;
+    int most = soon ? SOON_RETRY_MAX_S : person ? FAILED_RETRY_MAX_S : EXHAUSTED_RETRY_MAX_S;
     double delay = first;
 
     for (int i = 1; i < work->job->attempt && delay < most; i++)
@@ -199,6 +210,42 @@ static void listen_to_worker(TaskFacts *facts)
         facts->said = &facts->last_words;
 }
 
+// ---- beside cdc ------------------------------------------------------------------------------------------------------
+
+static const ProgressRead *words_of(const WorkFacts *w, ProgressRead *words)
+{
+    const WorkerPod *pod = w->failed && !(w->pod && w->pod->exit_code == 0) ? w->failed : w->pod;
+    Error ignored;
+
+    if (!pod || !*pod->message || progress_read(pod->message, strlen(pod->message), words, &ignored))
+        return NULL;
+    return words;
+}
+
+static bool verification_is_due(const TaskFacts *facts)
+{
+    const SpecVerification *wanted = &facts->spec.verification;
+    const SeenStatus *seen = &facts->task->seen;
+    const WorkFacts *w = &facts->works[WORK_VERIFY];
+    bool exists = w->state != WORK_ABSENT;
+    double last = exists ? w->job->created : seen->verify_started;
+
+    if (work_at_work(w) || w->state == WORK_ENDING || w->state == WORK_FOREIGN)
+        return false;
+    if (*wanted->request && json_hash_text(wanted->request) != (exists ? json_hash_text(w->job->request) : seen->verify_request))
+        return true;
+    return wanted->every_minutes > 0 && facts->now - last >= wanted->every_minutes * 60.0;
+}
+
+static void look_beside(TaskFacts *facts)
+{
+    facts->verified = words_of(&facts->works[WORK_VERIFY], &facts->verify_words);
+    facts->switched = words_of(&facts->works[WORK_CUTOVER], &facts->cutover_words);
+    facts->verify_wanted = verification_is_due(facts);
+}
+
+// ---- the whole -----------------------------------------------------------------------------------------------------
+
 static void make_plan(TaskFacts *facts)
 {
     Task *task = facts->task;
@@ -219,14 +266,18 @@ void task_facts_gather(const Store *store, const WorkerSettings *settings, Task 
     make_plan(out);
     for (size_t i = 0; i < out->plan.count; i++)
         look_at_work(out, store, out->plan.works[i]);
-    look_at_work(out, store, WORK_CLEANUP);
+    for (int work = STEP_COUNT; work < WORK_COUNT; work++)
+        look_at_work(out, store, work);
     out->begun = out->begun || task->seen.started > 0;
     out->touched = is_touched(out);
     if (out->planned && !out->unsupported)
         for (size_t i = 0; i < out->plan.count; i++)
             compare_inputs(out, settings, out->plan.works[i]);
+    if (out->planned && !out->unsupported)
+        compare_inputs(out, settings, WORK_CUTOVER);
     find_current(out);
     listen_to_worker(out);
+    look_beside(out);
 }
 
 void task_facts_free(TaskFacts *facts)
@@ -237,5 +288,9 @@ void task_facts_free(TaskFacts *facts)
     free(facts->secret);
     if (facts->has_last_words)
         progress_read_free(&facts->last_words);
+    if (facts->verified)
+        progress_read_free(&facts->verify_words);
+    if (facts->switched)
+        progress_read_free(&facts->cutover_words);
     *facts = (TaskFacts){0};
 }

@@ -43,8 +43,12 @@ typedef struct TaskFacts {
     bool jobs_exist;     // any Job of ours
     bool begun;          // a worker has run
     bool touched;        // one that leaves something on either end
-    bool workers_left;   // Jobs or pods of ours but the one that cleans up
+    bool workers_left;   // Jobs or pods of ours, but the one that cleans up
     bool following;      // the worker of cdc says that it follows changes
+    bool verify_wanted;    // a verification is asked for, or due, and not at work
+    const ProgressRead *verified; // last words of the one that verified, or switched; NULL: nothing
+    const ProgressRead *switched;
+    ProgressRead verify_words, cutover_words;
     const ProgressRead *said; // by the current work's worker, or its last words; NULL: nothing
     ProgressRead last_words;  // of an ended worker
     bool has_last_words;
@@ -62,5 +66,7 @@ json_object *task_facts_job(const TaskFacts *facts, const WorkerSettings *settin
 char *task_facts_job_name(const TaskFacts *facts, int work);
 // The replication slot on the source: the task's name with - as _. Caller frees.
 char *task_facts_slot(const TaskFacts *facts);
+bool work_at_work(const WorkFacts *work);  // a pod of it runs, or will
+bool work_is_failed(const WorkFacts *work);
 // Seconds since 1970 when a failed work is to be tried again.
 double task_facts_retry_time(const WorkFacts *work);

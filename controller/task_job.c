@@ -9,6 +9,7 @@
 #include "controller/owner.h"
 #include "controller/task_secret.h"
 
+#include <stdio.h>
 #include <string.h>
 
 enum {
@@ -16,7 +17,9 @@ enum {
     KEY_MODE = 0440,           // libpq wants a private key that not everybody can read
     BACKOFF_LIMIT = 5,         // 10 s, 20 s, … then the controller makes the Job anew
     GRACE_SECONDS = 30,
+    UNDO_SECONDS = 90,         // a cutover that is ended gives the source back first
     CLEANUP_SECONDS = 120,     // of one attempt
+    VERIFY_BACKOFF_LIMIT = 2,
 };
 
 static void add_text(json_object *object, const char *name, const char *text)
@@ -55,10 +58,10 @@ static json_object *append_object(json_object *array)
     return child;
 }
 
+// What is done beside cdc, or after it, has its resources and its place.
 static const SpecConfig *config_of(const JobWish *wish)
 {
-    static const SpecConfig NONE = {.volume_claim = ""};
-    return wish->work < STEP_COUNT ? &wish->spec->config[wish->work] : &NONE;
+    return &wish->spec->config[wish->work < STEP_COUNT ? wish->work : STEP_CDC];
 }
 
 int task_job_parallelism(const TaskSpec *spec, int work)
@@ -106,6 +109,31 @@ static void fill_env(json_object *env, const JobWish *wish, const TemplateContai
         json_object_array_add(env, json_object_get(k8s_item(container->env, i)));
 }
 
+static void add_text_arg(json_object *args, const char *name, const char *value)
+{
+    auto_free char *text = memory_printf("--%s=%s", name, value);
+
+    if (*value)
+        json_object_array_add(args, json_object_new_string(text));
+}
+
+static void add_count_arg(json_object *args, const char *name, int value)
+{
+    char text[16] = "";
+
+    if (value > 0)
+        snprintf(text, sizeof text, "%d", value);
+    add_text_arg(args, name, text);
+}
+
+static void add_cutover_args(json_object *args, const SpecCutover *cutover)
+{
+    add_text_arg(args, "block", cutover->block);
+    add_text_arg(args, "verification", cutover->verification);
+    add_count_arg(args, "timeout", cutover->timeout_seconds);
+    add_count_arg(args, "max-lag", cutover->max_lag_seconds);
+}
+
 static void fill_args(json_object *args, const JobWish *wish)
 {
     const SpecConfig *config = config_of(wish);
@@ -113,15 +141,12 @@ static void fill_args(json_object *args, const JobWish *wish)
     json_object_array_add(args, json_object_new_string(work_info(wish->work)->verb));
     json_object_array_add(args, json_object_new_string("--task"));
     json_object_array_add(args, json_object_new_string(WORKER_TASK_DIR "/task.json"));
-    if (config->jobs > 0) {
-        auto_free char *jobs = memory_printf("--jobs=%d", config->jobs);
-        json_object_array_add(args, json_object_new_string(jobs));
-    }
-    int workers = task_job_parallelism(wish->spec, wish->work);
-    if (workers > 1) { // each pod knows which it is by its index
-        auto_free char *text = memory_printf("--workers=%d", workers);
-        json_object_array_add(args, json_object_new_string(text));
-    }
+    if (wish->work == WORK_CUTOVER)
+        add_cutover_args(args, &wish->spec->cutover);
+    else
+        add_count_arg(args, "jobs", config->jobs);
+    if (task_job_parallelism(wish->spec, wish->work) > 1) // each pod knows which it is by its index
+        add_count_arg(args, "workers", task_job_parallelism(wish->spec, wish->work));
 }
 
 static json_object *resources(const JobWish *wish)
@@ -188,7 +213,8 @@ static void add_tls(const SpecEndpoint *endpoint, const char *end, json_object *
 
 static void add_volumes(const JobWish *wish, json_object *volumes, json_object *mounts)
 {
-    const char *claim = config_of(wish)->volume_claim;
+    // A claim that one node alone may mount is cdc's.
+    const char *claim = wish->work < STEP_COUNT ? config_of(wish)->volume_claim : "";
     json_object *volume = append_object(volumes), *secret;
 
     add_text(volume, "name", "task");
@@ -218,7 +244,6 @@ static void secure_container(json_object *container)
 
 static void fill_container(json_object *container, const WorkerSettings *settings, const JobWish *wish, json_object *volumes)
 {
-    // Cleaning up is cdc's counterpart, and takes its container.
     int step = wish->work < STEP_COUNT ? wish->work : STEP_CDC;
     const TemplateContainer *own = wish->template ? &wish->template->containers[step] : NULL;
 
@@ -277,7 +302,7 @@ static void fill_pod(json_object *pod, const WorkerSettings *settings, const Job
     json_object *tolerations = json_object_new_array(), *volumes = json_object_new_array();
 
     add_text(pod, "restartPolicy", "Never");
-    add_int(pod, "terminationGracePeriodSeconds", GRACE_SECONDS);
+    add_int(pod, "terminationGracePeriodSeconds", wish->work == WORK_CUTOVER ? UNDO_SECONDS : GRACE_SECONDS);
     secure_pod(pod);
     add_pull_secrets(pod, settings->pull_secrets);
     add_all(tolerations, wish->spec->tolerations);
@@ -322,8 +347,18 @@ static void add_failure_policy(json_object *job, const JobWish *wish)
     add_text(codes, "containerName", wish->task->name);
     add_text(codes, "operator", "In");
     values = add_array(codes, "values");
+    if (wish->work == WORK_VERIFY) // in ascending order, as the API server wants it
+        json_object_array_add(values, json_object_new_int(EXIT_DIFFERENT));
     json_object_array_add(values, json_object_new_int(EXIT_CONFIG));
     json_object_array_add(values, json_object_new_int(EXIT_CONDITION));
+}
+
+// Cleaning up and the switch are tried again by us: the switch not by itself once it has kept writes away.
+static int backoff_limit(int work)
+{
+    if (work == WORK_CLEANUP || work == WORK_CUTOVER)
+        return 0;
+    return work == WORK_VERIFY ? VERIFY_BACKOFF_LIMIT : BACKOFF_LIMIT;
 }
 
 static void fill_job(json_object *job, const WorkerSettings *settings, const JobWish *wish)
@@ -331,7 +366,7 @@ static void fill_job(json_object *job, const WorkerSettings *settings, const Job
     int parallelism = task_job_parallelism(wish->spec, wish->work);
     json_object *template;
 
-    add_int(job, "backoffLimit", wish->work == WORK_CLEANUP ? 0 : BACKOFF_LIMIT * parallelism);
+    add_int(job, "backoffLimit", backoff_limit(wish->work) * parallelism);
     add_int(job, "parallelism", parallelism);
     add_int(job, "completions", parallelism);
     add_text(job, "completionMode", parallelism > 1 ? "Indexed" : "NonIndexed");
@@ -355,6 +390,8 @@ json_object *task_job(const WorkerSettings *settings, const JobWish *wish, char 
     *inputs = memory_printf("%016llx", (unsigned long long)json_hash(spec));
     add_text(annotations, ANNOTATION_INPUTS, *inputs);
     add_text(annotations, ANNOTATION_ATTEMPT, attempt);
+    if (wish->work == WORK_VERIFY)
+        add_text(annotations, ANNOTATION_REQUEST, wish->spec->verification.request);
     labels = k8s_member(metadata, "labels");
     add_text(labels, LABEL_WORK, work_info(wish->work)->verb);
     if (wish->work < STEP_CDC) // clients count the Jobs with this label

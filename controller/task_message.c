@@ -142,6 +142,30 @@ static void say_failure_and_retry(const TaskFacts *facts, TaskMessage *out)
     put_retry_time(task_facts_retry_time(&facts->works[facts->current]), &out->text);
 }
 
+// Why the switch has not taken place, in the words of the one that tried.
+static void say_cutover(const TaskFacts *facts, TaskMessage *out)
+{
+    const WorkFacts *w = &facts->works[WORK_CUTOVER];
+
+    if (facts->switched && *facts->switched->error.code)
+        put_error(facts->switched, &out->text);
+    else
+        buffer_printf(&out->text, "the switch ended without a word: %s", w->job->failed_message);
+}
+
+static void say_cutover_failed(const TaskFacts *facts, TaskMessage *out)
+{
+    say_cutover(facts, out);
+    put_sentence(&out->text, "The source takes writes and changes are followed; to try again, change spec.cutover, or set "
+                             "requested to false and to true again");
+}
+
+static void say_cutover_waiting(const TaskFacts *facts, TaskMessage *out)
+{
+    say_cutover(facts, out);
+    put_retry_time(task_facts_retry_time(&facts->works[WORK_CUTOVER]), &out->text);
+}
+
 static void say_doing(const TaskFacts *facts, TaskMessage *out)
 {
     buffer_puts(&out->text, work_info(facts->current)->doing);
@@ -156,6 +180,7 @@ static const struct {
     {"failed", say_failure_and_retry},  {"exhausted", say_failure_and_retry},
     {"retrying", say_failure},          {"cleanup-failed", say_cleanup_failed},
     {"suspended", say_suspended},       {"at-work", say_doing},
+    {"cutover-failed", say_cutover_failed}, {"cutover-waiting", say_cutover_waiting},
 };
 
 void task_message(const TaskFacts *facts, const TaskRow *row, const Error *trouble, TaskMessage *out)

@@ -81,6 +81,21 @@ static void read_steps(TaskSpec *spec, json_object *initialization)
     read_config(k8s_at(spec->root, "cdc", "config", NULL), &spec->config[STEP_CDC]);
 }
 
+// What is done beside cdc when it is asked for.
+static void read_side_works(TaskSpec *spec)
+{
+    json_object *verification = k8s_member(spec->root, "verification"), *cutover = k8s_member(spec->root, "cutover");
+
+    spec->verification = (SpecVerification){.request = k8s_text(verification, "request"),
+                                            .every_minutes = (int)k8s_integer(verification, "everyMinutes", 0)};
+    spec->cutover = (SpecCutover){.requested = k8s_bool(cutover, "requested"),
+                                  .block = k8s_text(cutover, "block"),
+                                  .verification = k8s_text(cutover, "verification"),
+                                  .timeout_seconds = (int)k8s_integer(cutover, "timeoutSeconds", 0),
+                                  .max_lag_seconds = (int)k8s_integer(cutover, "maxLagSeconds", 0),
+                                  .service = filled(cutover, "service")};
+}
+
 void task_spec_read(const char *text, size_t len, TaskSpec *out)
 {
     json_object *root = k8s_json_parse(text, len);
@@ -98,6 +113,8 @@ void task_spec_read(const char *text, size_t len, TaskSpec *out)
         .resources = filled(root, "globalResources"),
         .slot_guard_bytes = k8s_integer(k8s_member(root, "slotGuard"), "maxRetainedBytes", 0),
     };
+    out->sequence_margin = k8s_integer(root, "sequenceMargin", 0);
+    read_side_works(out);
     read_endpoint(k8s_member(root, "sourceEndpoint"), &out->source);
     read_endpoint(k8s_member(root, "sinkEndpoint"), &out->sink);
     read_steps(out, k8s_member(root, "initialization"));

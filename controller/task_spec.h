@@ -23,6 +23,18 @@ typedef struct SpecConfig { // of one step; JSON: NULL when not given or empty
     int metrics_seconds; // 0: not given
 } SpecConfig;
 
+typedef struct SpecVerification {
+    const char *request; // "": none
+    int every_minutes;   // 0: only when asked to
+} SpecVerification;
+
+typedef struct SpecCutover { // texts: "" when not given; numbers: 0
+    bool requested;
+    const char *block, *verification;
+    int timeout_seconds, max_lag_seconds;
+    json_object *service; // NULL: none
+} SpecCutover;
+
 typedef struct TaskSpec { // everything is borrowed from root
     json_object *root;
     const char *template, *task_type; // task_type: never ""
@@ -33,7 +45,9 @@ typedef struct TaskSpec { // everything is borrowed from root
     SpecConfig config[STEP_COUNT];
     json_object *white_list, *black_list;
     json_object *tolerations, *resources;
-    int64_t slot_guard_bytes;
+    int64_t slot_guard_bytes, sequence_margin;
+    SpecVerification verification;
+    SpecCutover cutover;
 } TaskSpec;
 
 // Reads leniently: the schema has been checked by the API server. What is no JSON object reads as an empty one.

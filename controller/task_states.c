@@ -100,24 +100,14 @@ static bool unplanned(const TaskFacts *f)
     return !f->planned;
 }
 
-static bool may_run(const WorkFacts *w)
-{
-    return w->state == WORK_STARTING || w->state == WORK_RUNNING || w->state == WORK_RETRYING;
-}
-
-static bool is_failure(const WorkFacts *w)
-{
-    return w->state == WORK_FAILED || w->state == WORK_EXHAUSTED;
-}
-
 static bool suspended_at_work(const TaskFacts *f)
 {
-    return f->spec.suspend && f->current >= 0 && any(f, may_run);
+    return f->spec.suspend && f->current >= 0 && any(f, work_at_work);
 }
 
 static bool suspended_failure(const TaskFacts *f) // so that going on is a new try
 {
-    return f->spec.suspend && f->current >= 0 && is_failure(current(f));
+    return f->spec.suspend && f->current >= 0 && work_is_failed(current(f));
 }
 
 static bool suspended(const TaskFacts *f)
@@ -192,6 +182,78 @@ static bool blocked(const TaskFacts *f)
 static bool retrying(const TaskFacts *f)
 {
     return current_is(f, WORK_RETRYING);
+}
+
+static const WorkFacts *cutover(const TaskFacts *f)
+{
+    return &f->works[WORK_CUTOVER];
+}
+
+static bool cut_over(const TaskFacts *f)
+{
+    return cutover(f)->state == WORK_DONE;
+}
+
+static bool service_behind(const TaskFacts *f)
+{
+    return cut_over(f) && f->spec.cutover.service && !f->task->seen.service_switched &&
+           !f->task->service_patched;
+}
+
+static bool cutover_ended(const TaskFacts *f)
+{
+    return cut_over(f) && f->current < 0;
+}
+
+static bool cutover_withdrawn(const TaskFacts *f)
+{
+    return !f->spec.cutover.requested && (work_at_work(cutover(f)) || work_is_failed(cutover(f)));
+}
+
+// Its checks refused it, or something was away, before any write was kept from the source: it may try by itself.
+static bool cutover_may_repeat(const TaskFacts *f)
+{
+    return cutover(f)->state == WORK_EXHAUSTED && (!f->switched || f->switched->cutover_blocked <= 0);
+}
+
+static bool cutover_again(const TaskFacts *f)
+{
+    return work_is_failed(cutover(f)) &&
+           (cutover(f)->outdated || (cutover_may_repeat(f) && f->now >= task_facts_retry_time(cutover(f))));
+}
+
+static bool cutover_waiting(const TaskFacts *f)
+{
+    return work_is_failed(cutover(f)) && cutover_may_repeat(f);
+}
+
+static bool cutover_failed(const TaskFacts *f)
+{
+    return work_is_failed(cutover(f));
+}
+
+static bool cutting_over(const TaskFacts *f)
+{
+    return work_at_work(cutover(f));
+}
+
+static bool verify_again(const TaskFacts *f)
+{
+    const WorkFacts *w = &f->works[WORK_VERIFY];
+
+    return f->current == STEP_CDC && f->following && f->verify_wanted && (work_is_failed(w) || w->state == WORK_DONE);
+}
+
+static bool verify_begin(const TaskFacts *f)
+{
+    return f->current == STEP_CDC && f->following && f->verify_wanted && f->works[WORK_VERIFY].state == WORK_ABSENT;
+}
+
+// A verification that is at work comes first: the switch may ask for its result.
+static bool cutover_begin(const TaskFacts *f)
+{
+    return f->current == STEP_CDC && f->following && f->spec.cutover.requested && cutover(f)->state == WORK_ABSENT &&
+           !work_at_work(&f->works[WORK_VERIFY]);
 }
 
 static bool following(const TaskFacts *f)
@@ -271,6 +333,30 @@ static const TaskRow ROWS[] = {
     {"blocked", blocked, ACTION_NONE, OUTCOME_WORKING, "", "WaitingForWorker", "The worker's pod cannot start."},
     {"retrying", retrying, ACTION_NONE, OUTCOME_WORKING, "", NULL, "The worker failed and Kubernetes starts another."},
 
+    // The switch, and comparing both ends.
+    {"service", service_behind, ACTION_SWITCH_SERVICE, OUTCOME_KEEP, "", "CuttingOver",
+     "The switch has taken place: the Service is made to lead to the sink."},
+    {"cut-over", cutover_ended, ACTION_NONE, OUTCOME_READY, "Done", "CutOver",
+     "The sink has everything that was committed on the source; applications use the sink."},
+    {"cutover-ending", cut_over, ACTION_NONE, OUTCOME_WORKING, "Running", "CuttingOver",
+     "The switch has taken place, and the worker that followed changes is ending."},
+    {"cutover-withdrawn", cutover_withdrawn, ACTION_DELETE_CUTOVER, OUTCOME_KEEP, "", "Streaming",
+     "The switch is no longer asked for: the source keeps its writes."},
+    {"cutover-again", cutover_again, ACTION_DELETE_CUTOVER, OUTCOME_KEEP, "", "CuttingOver",
+     "The switch is tried again."},
+    {"cutover-waiting", cutover_waiting, ACTION_NONE, OUTCOME_WORKING, "Running", "CutoverWaiting",
+     "The switch cannot begin yet and is tried again; no write was kept from the source."},
+    {"cutover-failed", cutover_failed, ACTION_NONE, OUTCOME_STALLED, "Running", "CutoverFailed",
+     "The switch has not taken place; the source takes writes, and changes are followed."},
+    {"cutting-over", cutting_over, ACTION_NONE, OUTCOME_WORKING, "Running", "CuttingOver",
+     "The switch to the sink is under way."},
+    {"verify-again", verify_again, ACTION_DELETE_VERIFY, OUTCOME_KEEP, "", "Streaming",
+     "The next verification is due: the last one's Job makes room."},
+    {"verify-begin", verify_begin, ACTION_CREATE_VERIFY, OUTCOME_KEEP, "", "Streaming",
+     "Both ends are compared, while changes are followed."},
+    {"cutover-begin", cutover_begin, ACTION_CREATE_CUTOVER, OUTCOME_KEEP, "", "CuttingOver",
+     "The switch is asked for, and changes are followed: it begins."},
+
     // At work.
     {"next-step", waiting, ACTION_RESUME_CURRENT, OUTCOME_KEEP, "Init", NULL, "The step before is done: this one begins."},
     {"following", following, ACTION_NONE, OUTCOME_READY, "Running", "Streaming", "Changes are followed."},
@@ -310,6 +396,11 @@ const char *task_action_name(TaskAction action)
         [ACTION_DELETE_WORKERS] = "delete the Jobs at work",
         [ACTION_CREATE_CLEANUP] = "create the Job that cleans up",
         [ACTION_DELETE_CLEANUP] = "delete the Job that cleaned up, to make it anew",
+        [ACTION_CREATE_VERIFY] = "create the Job that verifies",
+        [ACTION_DELETE_VERIFY] = "delete the Job that verified",
+        [ACTION_CREATE_CUTOVER] = "create the Job that switches",
+        [ACTION_DELETE_CUTOVER] = "delete the Job that switches",
+        [ACTION_SWITCH_SERVICE] = "patch the Service",
     };
     return NAMES[action];
 }

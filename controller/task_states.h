@@ -19,6 +19,11 @@ typedef enum TaskAction { // each does nothing when it is done already
     ACTION_DELETE_WORKERS, // all but the one that cleans up
     ACTION_CREATE_CLEANUP,
     ACTION_DELETE_CLEANUP,
+    ACTION_CREATE_VERIFY,
+    ACTION_DELETE_VERIFY,
+    ACTION_CREATE_CUTOVER,
+    ACTION_DELETE_CUTOVER,
+    ACTION_SWITCH_SERVICE, // makes the Service lead to the sink
     ACTION_COUNT
 } TaskAction;
 

@@ -41,6 +41,104 @@ static void add_lsn(json_object *object, const char *name, uint64_t lsn)
     add_text(object, name, text);
 }
 
+// Adds the part when it differs from what is there.
+static void add_part(json_object *status, const char *name, json_object *part, uint64_t seen)
+{
+    if (json_hash(part) == seen)
+        json_object_put(part);
+    else
+        json_object_object_add(status, name, part);
+}
+
+// ---- what is done beside cdc ---------------------------------------------------------------------------------------
+
+typedef enum VerificationState {
+    VERIFICATION_NONE,
+    VERIFICATION_RUNNING,
+    VERIFICATION_EQUAL,
+    VERIFICATION_DIFFERENT,
+    VERIFICATION_FAILED
+} VerificationState;
+
+static VerificationState verification_state(const TaskFacts *facts)
+{
+    const WorkFacts *w = &facts->works[WORK_VERIFY];
+    int64_t differences = facts->verified ? facts->verified->differences : -1;
+
+    if (work_at_work(w))
+        return VERIFICATION_RUNNING;
+    if (w->state != WORK_DONE && !work_is_failed(w))
+        return VERIFICATION_NONE;
+    if (differences < 0)
+        return VERIFICATION_FAILED;
+    return differences == 0 ? VERIFICATION_EQUAL : VERIFICATION_DIFFERENT;
+}
+
+static void add_words(json_object *part, const ProgressRead *words)
+{
+    const char *message = words ? words->error.message : "", *hint = words ? words->error.hint : "";
+    auto_free char *text = memory_printf("%s%s%s", message, *message && *hint ? ". " : "", hint);
+
+    add_text(part, "message", text);
+}
+
+static double end_of(const WorkerJob *job)
+{
+    return job->failed ? job->failed_at : job->finished;
+}
+
+static json_object *verification(const TaskFacts *facts, VerificationState state)
+{
+    static const char *const NAMES[] = {"", "Running", "Equal", "Different", "Failed"};
+    const WorkerJob *job = facts->works[WORK_VERIFY].job;
+    const ProgressRead *words = state > VERIFICATION_RUNNING ? facts->verified : NULL;
+    json_object *part = json_object_new_object();
+
+    add_text(part, "request", job->request);
+    add_text(part, "state", NAMES[state]);
+    add_time(part, "startTime", job->created);
+    add_time(part, "finishTime", state > VERIFICATION_RUNNING ? end_of(job) : 0);
+    add_integer(part, "tables", words ? words->verified_tables : 0, words != NULL);
+    add_integer(part, "rows", words ? words->verified_rows : 0, words != NULL);
+    add_integer(part, "differences", words ? words->differences : 0, words && words->differences >= 0);
+    add_words(part, words);
+    return part;
+}
+
+static json_object *cutover(const TaskFacts *facts, const char *state)
+{
+    const WorkFacts *w = &facts->works[WORK_CUTOVER];
+    const ProgressRead *words = work_at_work(w) ? NULL : facts->switched;
+    bool over = w->state == WORK_DONE || work_is_failed(w);
+    bool service = facts->task->service_patched || facts->task->seen.service_switched;
+    json_object *part = json_object_new_object();
+    char seconds[32] = "";
+
+    if (words && words->cutover_blocked > 0 && words->cutover_released > 0)
+        snprintf(seconds, sizeof seconds, "%.1f", words->cutover_released - words->cutover_blocked);
+    add_text(part, "state", state);
+    add_time(part, "startTime", w->job->created);
+    add_time(part, "finishTime", over ? end_of(w->job) : 0);
+    add_text(part, "blockedSeconds", seconds);
+    add_text(part, "service", service ? k8s_text(facts->spec.cutover.service, "name") : "");
+    add_words(part, words);
+    return part;
+}
+
+static const char *cutover_state(const TaskFacts *facts)
+{
+    const WorkFacts *w = &facts->works[WORK_CUTOVER];
+    bool blocked = facts->switched && facts->switched->cutover_blocked > 0;
+
+    if (work_at_work(w))
+        return "Running";
+    if (w->state == WORK_DONE)
+        return "Done";
+    if (!work_is_failed(w))
+        return "";
+    return blocked ? "Undone" : w->state == WORK_FAILED ? "Refused" : "Waiting";
+}
+
 // ---- taskStatus and conditions -------------------------------------------------------------------------------------
 
 const char *task_status_name(const TaskFacts *facts, const TaskRow *row)
@@ -67,13 +165,13 @@ bool task_status_still_stalled(const TaskFacts *facts, const TaskRow *row)
 }
 
 typedef struct Judgement {
-    char status[CONDITION_TYPES]; // 'T', 'F'
+    char status[CONDITION_VERIFIED]; // 'T', 'F': of those that kstatus reads
     const char *reason, *message;
 } Judgement;
 
 static Judgement judge(const TaskFacts *facts, const TaskRow *row, const TaskMessage *message)
 {
-    static const char BY_OUTCOME[][CONDITION_TYPES] = {
+    static const char BY_OUTCOME[][CONDITION_VERIFIED] = {
         [OUTCOME_KEEP] = {'F', 'T', 'F'},
         [OUTCOME_WORKING] = {'F', 'T', 'F'},
         [OUTCOME_STALLED] = {'F', 'F', 'T'},
@@ -91,13 +189,11 @@ static Judgement judge(const TaskFacts *facts, const TaskRow *row, const TaskMes
     return judgement;
 }
 
-// The reason stands in all three, so that each can be read alone; the message in Ready, and in the one that holds.
-static json_object *condition(const TaskFacts *facts, ConditionType type, const Judgement *judgement, bool *changed)
+static json_object *condition(const TaskFacts *facts, ConditionType type, char status, const char *reason,
+                              const char *message, bool *changed)
 {
     const SeenCondition *seen = &facts->task->seen.conditions[type];
-    char status = judgement->status[type];
-    const char *message = type == CONDITION_READY || status == 'T' ? judgement->message : "";
-    auto_free char *text = memory_printf("%s\n%s", judgement->reason, message);
+    auto_free char *text = memory_printf("%s\n%s", reason, message);
     json_object *object = json_object_new_object();
 
     *changed = *changed || seen->status != status || seen->text != json_hash_text(text) ||
@@ -106,18 +202,43 @@ static json_object *condition(const TaskFacts *facts, ConditionType type, const 
     json_object_object_add(object, "status", json_object_new_string(status == 'T' ? "True" : "False"));
     json_object_object_add(object, "observedGeneration", json_object_new_int64(facts->task->generation));
     add_time(object, "lastTransitionTime", seen->status == status && seen->since > 0 ? seen->since : facts->now);
-    json_object_object_add(object, "reason", json_object_new_string(judgement->reason));
+    json_object_object_add(object, "reason", json_object_new_string(reason));
     json_object_object_add(object, "message", json_object_new_string(message));
     return object;
 }
 
+// What the last verification found, or what is known of an earlier one.
+static void add_verified(json_object *list, const TaskFacts *facts, bool *changed)
+{
+    const SeenStatus *seen = &facts->task->seen;
+    VerificationState state = verification_state(facts);
+    bool equal = state == VERIFICATION_EQUAL;
+    char message[160];
+
+    if (equal || state == VERIFICATION_DIFFERENT) {
+        snprintf(message, sizeof message, "%lld rows of %lld tables were compared at one moment: %lld differ",
+                 (long long)facts->verified->verified_rows, (long long)facts->verified->verified_tables,
+                 (long long)facts->verified->differences);
+        json_object_array_add(list, condition(facts, CONDITION_VERIFIED, equal ? 'T' : 'F',
+                                              equal ? "Equal" : "Different", message, changed));
+    } else if (seen->verified_reason) {
+        json_object_array_add(list, condition(facts, CONDITION_VERIFIED, seen->conditions[CONDITION_VERIFIED].status,
+                                              seen->verified_reason, seen->verified_message, changed));
+    }
+}
+
+// The reason stands in all three, so that each can be read alone; the message in Ready, and in the one that holds.
 static void add_conditions(json_object *status, const TaskFacts *facts, const Judgement *judgement)
 {
     json_object *list = json_object_new_array();
     bool changed = false;
 
-    for (int type = 0; type < CONDITION_TYPES; type++)
-        json_object_array_add(list, condition(facts, (ConditionType)type, judgement, &changed));
+    for (int type = 0; type < CONDITION_VERIFIED; type++) {
+        bool speaks = type == CONDITION_READY || judgement->status[type] == 'T';
+        json_object_array_add(list, condition(facts, (ConditionType)type, judgement->status[type], judgement->reason,
+                                              speaks ? judgement->message : "", &changed));
+    }
+    add_verified(list, facts, &changed);
     if (changed)
         json_object_object_add(status, "conditions", list);
     else
@@ -125,15 +246,6 @@ static void add_conditions(json_object *status, const TaskFacts *facts, const Ju
 }
 
 // ---- the parts -----------------------------------------------------------------------------------------------------
-
-// Adds the part when it differs from what is there.
-static void add_part(json_object *status, const char *name, json_object *part, uint64_t seen)
-{
-    if (json_hash(part) == seen)
-        json_object_put(part);
-    else
-        json_object_object_add(status, name, part);
-}
 
 static bool is_empty(json_object *object)
 {
@@ -339,6 +451,20 @@ static void add_times(json_object *status, const TaskFacts *facts)
         add_time(status, "finishTime", 0);
 }
 
+static void add_side_works(json_object *status, const TaskFacts *facts)
+{
+    const SeenStatus *seen = &facts->task->seen;
+    VerificationState verified = verification_state(facts);
+    const char *switched = cutover_state(facts);
+
+    if (verified != VERIFICATION_NONE)
+        add_part(status, "verification", verification(facts, verified), seen->verification);
+    if (*switched)
+        add_part(status, "cutover", cutover(facts, switched), seen->cutover);
+    else if (seen->cutover != 0 && !facts->spec.cutover.requested && facts->works[WORK_CUTOVER].state == WORK_ABSENT)
+        json_object_object_add(status, "cutover", NULL); // withdrawn
+}
+
 static void add_heads(json_object *status, const TaskFacts *facts, const TaskRow *row)
 {
     const SeenStatus *seen = &facts->task->seen;
@@ -360,6 +486,7 @@ char *task_status_patch(const TaskFacts *facts, const TaskRow *row, const TaskMe
     add_conditions(status, facts, &judgement);
     add_object_part(status, "initialization", initialization(facts, &judgement), seen->initialization);
     add_cdc(status, facts, &judgement, due.metrics);
+    add_side_works(status, facts);
     if (due.progress && facts->said)
         add_object_part(status, "progress", progress(facts), seen->progress);
     if (facts->said && facts->said->check_count > 0)

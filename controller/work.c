@@ -10,6 +10,8 @@ static const WorkInfo TABLE[WORK_COUNT] = {
     [STEP_INIT_STRUCT_LATER] = {"init-struct-later", "initstructlater", "InitStructLater",
                                 "making what comes after the rows"},
     [STEP_CDC] = {"cdc", "cdc", "Streaming", "following changes"},
+    [WORK_VERIFY] = {"verify", "verify", "Verifying", "comparing both ends"},
+    [WORK_CUTOVER] = {"cutover", "cutover", "CuttingOver", "switching to the sink"},
     [WORK_CLEANUP] = {"cleanup", "cleanup", "Terminating", "dropping slot and publication"},
 };
 

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// What workers do: the steps of a migration (common/contract/steps.h), and cleaning up after it.
+// What workers do: the steps of a migration (common/contract/steps.h), what is done beside cdc when it is asked for, and
+// cleaning up after all.
 #pragma once
 
 #include "common/contract/steps.h"
 
-typedef enum Work { WORK_CLEANUP = STEP_COUNT, WORK_COUNT } Work; // the others have the numbers of their steps
+typedef enum Work { WORK_VERIFY = STEP_COUNT, WORK_CUTOVER, WORK_CLEANUP, WORK_COUNT } Work; // the others have the numbers of their steps
 
 typedef struct WorkInfo {
     const char *verb;     // of kubeferry-engine, and the label's value: "init-struct"

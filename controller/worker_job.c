@@ -21,6 +21,7 @@ static void free_texts(WorkerJob *job)
     free(job->owner);
     free(job->version);
     free(job->inputs);
+    free(job->request);
     free(job->failed_reason);
     free(job->failed_message);
 }
@@ -51,6 +52,7 @@ bool worker_job_read(json_object *object, WorkerJob *job)
     job->owner = memory_strdup(k8s_owner_uid(metadata));
     job->version = memory_strdup(k8s_text(metadata, "resourceVersion"));
     job->inputs = memory_strdup(k8s_text(annotations, ANNOTATION_INPUTS));
+    job->request = memory_strdup(k8s_text(annotations, ANNOTATION_REQUEST));
     job->attempt = *attempt ? (int)strtol(attempt, NULL, 10) : 1;
     job->suspended = k8s_bool(k8s_member(object, "spec"), "suspend");
     job->complete = k8s_condition_true(object, "Complete");

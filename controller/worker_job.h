@@ -27,6 +27,7 @@ typedef struct WorkerJob {
     int work;
     bool exists; // false: only pods of it are known
     char *uid, *owner, *version, *inputs; // owner: uid of the task it was made for
+    char *request;                        // that a verification answers; "" else
     int attempt;
     bool suspended, complete, failed, deleted;
     char *failed_reason, *failed_message; // of the condition Failed; "" else

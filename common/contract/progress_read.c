@@ -227,8 +227,19 @@ static int read_verify(Place at, ProgressRead *out, Error *err)
     return 0;
 }
 
+static int read_cutover(Place at, ProgressRead *out, Error *err)
+{
+    const JsonField state = {"state", JSON_FIELD_TEXT, &out->cutover_state};
+
+    return read_at(at, &state, 1, err) || read_time(at, "startedAt", &out->cutover_started, err) ||
+                   read_time(at, "blockedAt", &out->cutover_blocked, err) ||
+                   read_time(at, "releasedAt", &out->cutover_released, err)
+               ? -1
+               : 0;
+}
+
 typedef struct Parts { // borrowed from the document
-    json_object *error, *steps, *copy, *stream, *slot, *verify, *checks, *notes;
+    json_object *error, *steps, *copy, *stream, *slot, *verify, *cutover, *checks, *notes;
 } Parts;
 
 static int read_head(Place at, ProgressRead *out, Parts *parts, Error *err)
@@ -242,7 +253,8 @@ static int read_head(Place at, ProgressRead *out, Parts *parts, Error *err)
         {"error", JSON_FIELD_OBJECT, &parts->error},    {"steps", JSON_FIELD_ARRAY, &parts->steps},
         {"copy", JSON_FIELD_OBJECT, &parts->copy},      {"stream", JSON_FIELD_OBJECT, &parts->stream},
         {"slot", JSON_FIELD_OBJECT, &parts->slot},      {"verify", JSON_FIELD_OBJECT, &parts->verify},
-        {"checks", JSON_FIELD_ARRAY, &parts->checks},   {"notes", JSON_FIELD_ARRAY, &parts->notes},
+        {"cutover", JSON_FIELD_OBJECT, &parts->cutover}, {"checks", JSON_FIELD_ARRAY, &parts->checks},
+        {"notes", JSON_FIELD_ARRAY, &parts->notes},
     };
     const CountField counts[] = {{"worker", &out->worker},
                                  {"checksDropped", &out->checks_dropped},
@@ -276,7 +288,8 @@ static int read_document(json_object *document, ProgressRead *out, Error *err)
         read_copy((Place){parts.copy, "$.copy"}, out, err) ||
         read_stream((Place){parts.stream, "$.stream"}, out, err) ||
         read_slot((Place){parts.slot, "$.slot"}, out, err) ||
-        read_verify((Place){parts.verify, "$.verify"}, out, err))
+        read_verify((Place){parts.verify, "$.verify"}, out, err) ||
+        read_cutover((Place){parts.cutover, "$.cutover"}, out, err))
         return -1;
     return read_list(parts.steps, "steps", out, read_step, err) ||
                    read_list(parts.checks, "checks", out, read_check, err) ||
@@ -287,8 +300,8 @@ static int read_document(json_object *document, ProgressRead *out, Error *err)
 
 static void make_empty(ProgressRead *p)
 {
-    char **texts[] = {&p->task,       &p->verb,         &p->phase,          &p->slot,         &p->error.code,
-                      &p->error.reason, &p->error.sqlstate, &p->error.message, &p->error.hint};
+    char **texts[] = {&p->task,         &p->verb,           &p->phase,         &p->slot,       &p->error.code,
+                      &p->error.reason, &p->error.sqlstate, &p->error.message, &p->error.hint, &p->cutover_state};
 
     *p = (ProgressRead){.step = STEP_COUNT, .seconds_left = -1, .differences = -1};
     for (size_t i = 0; i < COUNT_OF(texts); i++)
@@ -318,8 +331,8 @@ int progress_read(const char *text, size_t len, ProgressRead *out, Error *err)
 
 void progress_read_free(ProgressRead *p)
 {
-    char *texts[] = {p->task,         p->verb,           p->phase,         p->slot,      p->error.code,
-                     p->error.reason, p->error.sqlstate, p->error.message, p->error.hint};
+    char *texts[] = {p->task,         p->verb,           p->phase,         p->slot,       p->error.code,
+                     p->error.reason, p->error.sqlstate, p->error.message, p->error.hint, p->cutover_state};
 
     for (size_t i = 0; i < COUNT_OF(texts); i++)
         free(texts[i]);

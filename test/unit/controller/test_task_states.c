@@ -26,7 +26,7 @@ static TaskFacts at_work(Task *task)
     TaskFacts f = {.task = task, .template = &template, .planned = true, .now = 1000, .monotonic = 1000};
 
     f.plan = (TaskPlan){.works = {STEP_PRECHECK, STEP_INIT_STRUCT, STEP_INIT_DATA, STEP_CDC}, .count = 4, .init_count = 3};
-    f.spec.task_type = "initialization-and-cdc";
+    task_spec_read(task->spec, task->spec_len, &f.spec);
     set(&f, STEP_PRECHECK, WORK_DONE);
     set(&f, STEP_INIT_STRUCT, WORK_RUNNING);
     set(&f, STEP_INIT_DATA, WORK_WAITING);
@@ -232,6 +232,101 @@ static void following(TaskFacts *f)
     f->following = true;
 }
 
+static ProgressRead words;
+
+static void cutover_begin(TaskFacts *f)
+{
+    following(f);
+    f->spec.cutover.requested = true;
+}
+
+static void verification_before_cutover(TaskFacts *f)
+{
+    cutover_begin(f);
+    set(f, WORK_VERIFY, WORK_RUNNING);
+}
+
+static void cutting_over(TaskFacts *f)
+{
+    cutover_begin(f);
+    set(f, WORK_CUTOVER, WORK_RUNNING);
+}
+
+static void cutover_withdrawn(TaskFacts *f)
+{
+    cutting_over(f);
+    f->spec.cutover.requested = false;
+}
+
+static void cutover_refused(TaskFacts *f)
+{
+    cutover_begin(f);
+    set(f, WORK_CUTOVER, WORK_FAILED);
+    f->now += 10000;
+}
+
+static void cutover_not_ready(TaskFacts *f)
+{
+    cutover_begin(f);
+    set(f, WORK_CUTOVER, WORK_EXHAUSTED);
+    words = (ProgressRead){0};
+    f->switched = &words;
+}
+
+static void cutover_again(TaskFacts *f)
+{
+    cutover_not_ready(f);
+    f->now += 10;
+}
+
+static void cutover_undone_is_not_repeated(TaskFacts *f)
+{
+    cutover_again(f);
+    words.cutover_blocked = 1;
+}
+
+static void cutover_changed(TaskFacts *f)
+{
+    cutover_undone_is_not_repeated(f);
+    f->works[WORK_CUTOVER].outdated = true;
+}
+
+static void cutover_ending(TaskFacts *f)
+{
+    cutover_begin(f);
+    set(f, WORK_CUTOVER, WORK_DONE);
+}
+
+static void cut_over(TaskFacts *f)
+{
+    cutover_ending(f);
+    f->current = -1;
+}
+
+static void service(TaskFacts *f)
+{
+    cut_over(f);
+    f->spec.cutover.service = f->spec.root;
+}
+
+static void service_is_switched(TaskFacts *f)
+{
+    service(f);
+    f->task->service_patched = true;
+}
+
+static void verify_begin(TaskFacts *f)
+{
+    following(f);
+    f->verify_wanted = true;
+}
+
+static void verify_again(TaskFacts *f)
+{
+    verify_begin(f);
+    set(f, WORK_VERIFY, WORK_DONE);
+}
+
 static void done(TaskFacts *f)
 {
     f->current = -1;
@@ -273,6 +368,21 @@ static const Case CASES[] = {
     {"before-following", before_following},
     {"following", following},
     {"done", done},
+    {"cutover-begin", cutover_begin},
+    {"following", verification_before_cutover},
+    {"cutting-over", cutting_over},
+    {"cutover-withdrawn", cutover_withdrawn},
+    {"cutover-failed", cutover_refused},
+    {"cutover-waiting", cutover_not_ready},
+    {"cutover-again", cutover_again},
+    {"cutover-failed", cutover_undone_is_not_repeated},
+    {"cutover-again", cutover_changed},
+    {"cutover-ending", cutover_ending},
+    {"cut-over", cut_over},
+    {"service", service},
+    {"cut-over", service_is_switched},
+    {"verify-begin", verify_begin},
+    {"verify-again", verify_again},
 };
 
 static void test_each_row(void **state)
@@ -284,6 +394,7 @@ static void test_each_row(void **state)
         CASES[i].change(&facts);
         assert_string_equal(task_states_decide(&facts)->id, CASES[i].row);
         pod.problem = "";
+        task_spec_free(&facts.spec);
         task_free(task);
     }
 }
