@@ -25,8 +25,17 @@ state() {
         LC_ALL=C sort -z | xargs -0 sha256sum | sha256sum | cut -c1-16
 }
 
-run_buildah() { # vfs: works on every file system
-    buildah --root "$CACHE/images/storage" --runroot "$CACHE/images/run" --storage-driver vfs "$@"
+# overlay is fast; vfs, which copies every layer, works on every file system.
+storage_driver() {
+    if buildah --root "$CACHE/images/overlay" --runroot "$CACHE/images/run-overlay" --storage-driver overlay info >/dev/null 2>&1; then
+        echo overlay
+    else
+        echo vfs
+    fi
+}
+
+run_buildah() {
+    buildah --root "$CACHE/images/$DRIVER" --runroot "$CACHE/images/run-$DRIVER" --storage-driver "$DRIVER" "$@"
 }
 
 mirror() {
@@ -82,11 +91,12 @@ export_image() { # IMAGE FILE
 
 build_all() { # INTO
     local work
-    work=$(mktemp -d "$CACHE/images/work.XXXXXX")
+    rm -rf "$CACHE/images/work-$DRIVER".* # what a killed run left
+    work=$(mktemp -d "$CACHE/images/work-$DRIVER.XXXXXX")
     # shellcheck disable=SC2064 # now, not later
     trap "rm -rf '$work'" EXIT
     write_secrets "$work"
-    run_buildah rm --all >/dev/null # what a killed run left
+    run_buildah rm --all >/dev/null
     run_buildah inspect --type image "$BASE" >/dev/null 2>&1 || make_base "$work"
     # These two are tagged so that their layers, all packages, outlive the pruning.
     build "$work" tools kubeferry.test/tools
@@ -107,15 +117,18 @@ main() {
     local into
     into=$CACHE/images/$(state)
     mkdir -p "$CACHE/images"
-    exec 9>"$CACHE/images/.lock"
-    flock 9
     if [ ! -d "$into" ]; then
-        echo "build.sh: building the images; the first time takes some minutes" >&2
-        build_all "$into" >&2 9>&-
+        DRIVER=$(storage_driver)
+        exec 9>"$CACHE/images/.lock-$DRIVER"
+        flock 9
+        if [ ! -d "$into" ]; then # nor did somebody else make it meanwhile
+            echo "build.sh: building the images; the first time takes some minutes" >&2
+            build_all "$into" >&2 9>&-
+            find "$CACHE/images" -mindepth 1 -maxdepth 1 -regex '.*/[0-9a-f]+' -printf '%T@ %p\n' | sort -rn |
+                tail -n +$((KEEP_STATES + 1)) | cut -d' ' -f2- | xargs -r rm -rf
+        fi
     fi
     touch "$into"
-    find "$CACHE/images" -mindepth 1 -maxdepth 1 -regex '.*/[0-9a-f]+' -printf '%T@ %p\n' | sort -rn | tail -n +$((KEEP_STATES + 1)) |
-        cut -d' ' -f2- | xargs -r rm -rf
     echo "$into"
 }
 
