@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # kubeferry: build, tests, demo, bench. `make help` lists the targets.
 BUILD ?= build
+PREFIX ?= /usr/local
 CC ?= cc
 VERSION := 0.1.0
 # What each executable links; the unit tests link all of it.
@@ -42,11 +43,37 @@ FUZZ_SECONDS ?= 10
 SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all
 
 .DELETE_ON_ERROR:
-.PHONY: all demo test bench pytest cluster-up cluster-down e2e unit unit-asan fuzz fuzz-run fuzz-replay clean help format check-arrows
+.PHONY: all install demo test bench pytest cluster-up cluster-down e2e unit unit-asan fuzz fuzz-run fuzz-replay clean help format check-arrows
 
 all: $(BUILD)/bin/kubeferry-engine $(BUILD)/bin/kubeferry-controller $(BUILD)/bin/kubeferry ## Build everything into build/bin
 
 JOBS := -j$(shell nproc)
+
+# What a person's machine needs: the commands, their pages and completions, and the chart that `addon enable` installs.
+SHARE = $(DESTDIR)$(PREFIX)/share
+MANUALS := $(BUILD)/man/kubeferry.1 $(BUILD)/man/kubeferry-migration.1 $(BUILD)/man/kubeferry-addon.1
+
+$(BUILD)/man/kubeferry.1: $(BUILD)/bin/kubeferry
+	@mkdir -p $(@D)
+	@$< --help-man >$@
+
+$(BUILD)/man/kubeferry-%.1: $(BUILD)/bin/kubeferry
+	@mkdir -p $(@D)
+	@$< $* --help-man >$@
+
+install: all $(MANUALS) ## Install into PREFIX (/usr/local), below DESTDIR when it is set
+	install -d $(DESTDIR)$(PREFIX)/bin $(SHARE)/man/man1 $(SHARE)/bash-completion/completions $(SHARE)/zsh/site-functions \
+		$(SHARE)/fish/vendor_completions.d $(SHARE)/kubeferry
+	install -m 755 $(BUILD)/bin/kubeferry $(BUILD)/bin/kubeferry-engine $(DESTDIR)$(PREFIX)/bin
+	ln -sf kubeferry $(DESTDIR)$(PREFIX)/bin/kubectl-migration
+	install -m 644 $(MANUALS) $(SHARE)/man/man1
+	ln -sf kubeferry-migration.1 $(SHARE)/man/man1/kubectl-migration.1
+	$(BUILD)/bin/kubeferry completion bash >$(SHARE)/bash-completion/completions/kubeferry
+	$(BUILD)/bin/kubeferry completion zsh >$(SHARE)/zsh/site-functions/_kubeferry
+	$(BUILD)/bin/kubeferry completion fish >$(SHARE)/fish/vendor_completions.d/kubeferry.fish
+	rm -rf $(SHARE)/kubeferry/chart
+	cp -R helm/migration $(SHARE)/kubeferry/chart
+	install -m 644 deploy/addon.yaml $(SHARE)/kubeferry/addon.yaml
 
 demo: ## Show a whole live migration between two throwaway servers
 	test/install.sh build demo

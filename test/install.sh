@@ -11,7 +11,7 @@ set -euo pipefail
 
 BUILD_PACKAGES="gcc make pkg-config libpq-dev libjson-c-dev libwebsockets-dev libssl-dev libcurl4-openssl-dev libyaml-dev"
 RUN_PACKAGES="postgresql postgresql-client openssl"
-CLUSTER_PACKAGES="tmux containerd runc containernetworking-plugins iptables iproute2 openssl"
+CLUSTER_PACKAGES="tmux fish zsh man-db groff-base containerd runc containernetworking-plugins iptables iproute2 openssl"
 IMAGE_PACKAGES="buildah debootstrap"
 PYTHON_PACKAGES="python3 python3-psycopg"
 TEST_PACKAGES="clang libclang-rt-dev libcmocka-dev python3-yaml python3-pytest python3-pytest-xdist"

@@ -28,7 +28,7 @@ static void put_line(Buffer *out, const char *text)
 
 static void put_example(Buffer *out, const char *example)
 {
-    buffer_puts(out, ".PP\n.EX\n");
+    buffer_puts(out, ".IP\n.EX\n");
     put_line(out, example);
     buffer_puts(out, ".EE\n");
 }
@@ -108,7 +108,7 @@ void options_man(const OptionTable *table, int verb, Buffer *out)
         buffer_putc(out, '-');
     for (const char *p = word; *p; p++)
         buffer_putc(out, (char)toupper((unsigned char)*p));
-    buffer_printf(out, " 1 \"\" \"%s " KUBEFERRY_VERSION "\" \"User Commands\"\n.SH NAME\n%s%s%s \\- ", "kubeferry",
+    buffer_printf(out, " 1 \"\" \"%s " KUBEFERRY_VERSION "\" \"User Commands\"\n.ad l\n.nh\n.SH NAME\n%s%s%s \\- ", "kubeferry",
                   table->program, *word ? "-" : "", word);
     put_line(out, summary);
     buffer_printf(out, ".SH SYNOPSIS\n.B %s%s%s\nVERB [OPTION]...\n", table->program, *word ? " " : "", word);
