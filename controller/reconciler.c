@@ -251,6 +251,9 @@ static int64_t look_again_ms(const TaskFacts *facts, const TaskRow *row)
         seconds = task_facts_retry_time(&facts->works[WORK_CUTOVER]) - facts->now;
     else if (strcmp(row->id, "following") == 0 && facts->spec.verification.every_minutes > 0)
         seconds = VERIFY_LOOK_S;
+    else if (facts->task->deleted <= 0 && facts->current >= 0 &&
+             task_facts_patience(facts, &facts->works[facts->current]) > 0)
+        seconds = task_facts_patience(facts, &facts->works[facts->current]);
     else if (facts->task->deleted > 0 && row->outcome == OUTCOME_WORKING)
         seconds = FORCE_LOOK_S;
     else
@@ -394,7 +397,8 @@ void reconciler_lead(Reconciler *r, bool leading)
 
 void reconciler_enqueue(Reconciler *r, const char *key)
 {
-    queue_add(r->queue, key);
+    if (r->leading) // all are looked at when leadership begins
+        queue_add(r->queue, key);
 }
 
 bool reconciler_idle(const Reconciler *r)

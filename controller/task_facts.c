@@ -16,12 +16,22 @@ enum {
     EXHAUSTED_RETRY_MAX_S = 300,
     SOON_RETRY_S = 10, // cleaning up, and the switch
     SOON_RETRY_MAX_S = 120,
+    START_S = 45, // a pod that has not started after that is worth a word
     FRESH_S = 30, // what a worker said counts as the present for so long
 };
 
 bool work_at_work(const WorkFacts *work)
 {
     return work->state == WORK_STARTING || work->state == WORK_RUNNING || work->state == WORK_RETRYING;
+}
+
+double task_facts_patience(const TaskFacts *facts, const WorkFacts *work)
+{
+    if (work->state != WORK_STARTING || (work->pod && work->pod->exit_code >= 0))
+        return -1;
+    double since = work->pod ? work->pod->created : work->job->started > 0 ? work->job->started : work->job->created;
+    double left = since + START_S - facts->now;
+    return left > 0 ? left : 0;
 }
 
 bool work_is_failed(const WorkFacts *work)

@@ -68,5 +68,7 @@ char *task_facts_job_name(const TaskFacts *facts, int work);
 char *task_facts_slot(const TaskFacts *facts);
 bool work_at_work(const WorkFacts *work);  // a pod of it runs, or will
 bool work_is_failed(const WorkFacts *work);
+// Seconds until a work that is starting counts as blocked though nothing says why; 0: now; -1: it is not starting.
+double task_facts_patience(const TaskFacts *facts, const WorkFacts *work);
 // Seconds since 1970 when a failed work is to be tried again.
 double task_facts_retry_time(const WorkFacts *work);

@@ -60,7 +60,10 @@ static void failure(const TaskFacts *facts, int work, TaskMessage *out)
         return;
     }
     snprintf(out->reason, sizeof out->reason, "%s", "WorkerFailed");
-    if (w->failed && *w->failed->message) // of the container's runtime
+    if (w->failed && strcmp(w->failed->message, "OOMKilled") == 0)
+        buffer_printf(&out->text, "pod %s was ended, for it took more memory than its limit: raise it in the step's "
+                                  "resource.limits, or in globalResources", w->failed->name);
+    else if (w->failed && *w->failed->message) // of the container's runtime
         buffer_printf(&out->text, "pod %s could not run: %s", w->failed->name, w->failed->message);
     else if (w->failed)
         buffer_printf(&out->text, "pod %s ended with exit code %d and left no message; see its log", w->failed->name,
@@ -81,12 +84,37 @@ static void put_secrets(const SpecEndpoint *endpoint, const char *end, Buffer *o
                       *endpoint->user ? "" : endpoint->user_key);
 }
 
+// Nothing says why: Kubernetes tells of missing volumes, of quotas and of admission only in Events.
+static void say_slow(const TaskFacts *facts, const WorkFacts *w, Buffer *out)
+{
+    const SpecEndpoint *ends[] = {&facts->spec.source, &facts->spec.sink};
+
+    if (w->pod)
+        buffer_printf(out, "pod %s has not started for a while", w->pod->name);
+    else
+        buffer_printf(out, "no pod of Job %s has been made for a while", strchr(w->job->key, '/') + 1);
+    for (int i = 0; w->pod && i < 2; i++) {
+        if (*ends[i]->ca_secret)
+            buffer_printf(out, "; it needs Secret %s with the key %s", ends[i]->ca_secret, ends[i]->ca_key);
+        if (*ends[i]->client_secret)
+            buffer_printf(out, "; it needs Secret %s with the keys %s and %s", ends[i]->client_secret, ends[i]->cert_key,
+                          ends[i]->key_key);
+    }
+    buffer_printf(out, "; kubectl describe %s %s -n %s shows what it waits for", w->pod ? "pod" : "job",
+                  w->pod ? w->pod->name : strchr(w->job->key, '/') + 1, facts->task->namespace_name);
+}
+
 // A pod that does not start: which Secret is missing, which image cannot be had, why no node takes it.
 static void say_blocked(const TaskFacts *facts, TaskMessage *message)
 {
     Buffer *out = &message->text;
-    const WorkerPod *pod = facts->works[facts->current].pod;
+    const WorkFacts *w = &facts->works[facts->current];
+    const WorkerPod *pod = w->pod;
 
+    if (!pod || !*pod->problem) {
+        say_slow(facts, w, out);
+        return;
+    }
     buffer_printf(out, "pod %s cannot start: %s", pod->name, pod->problem);
     if (strstr(pod->problem, "secret")) {
         put_secrets(&facts->spec.source, "source", out);

@@ -175,8 +175,11 @@ static bool waiting(const TaskFacts *f)
 
 static bool blocked(const TaskFacts *f)
 {
-    return (current_is(f, WORK_STARTING) || current_is(f, WORK_RETRYING)) && current(f)->pod &&
-           current(f)->pod->exit_code < 0 && *current(f)->pod->problem;
+    const WorkFacts *w = current(f);
+    bool told = w->pod && w->pod->exit_code < 0 && *w->pod->problem;
+
+    return (w->state == WORK_STARTING && (told || task_facts_patience(f, w) == 0)) ||
+           (w->state == WORK_RETRYING && told);
 }
 
 static bool retrying(const TaskFacts *f)

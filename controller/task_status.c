@@ -417,6 +417,7 @@ static json_object *progress(const TaskFacts *facts)
     return part;
 }
 
+// Those that passed are left out: a worker's last words, which are all that is left of most, have no room for them.
 static json_object *prechecks(const ProgressRead *said)
 {
     static const char *const VERDICTS[] = {[CHECK_PASS] = "pass", [CHECK_WARN] = "warn", [CHECK_FAIL] = "fail"};
@@ -424,6 +425,8 @@ static json_object *prechecks(const ProgressRead *said)
 
     for (size_t i = 0; i < said->check_count && i < NOTES_MAX; i++) {
         const ProgressCheck *check = &said->checks[i];
+        if (check->verdict == CHECK_PASS)
+            continue;
         json_object *item = json_object_new_object();
         add_text(item, "id", check->id);
         add_text(item, "verdict", VERDICTS[check->verdict]);

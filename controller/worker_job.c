@@ -105,6 +105,15 @@ static char *find_problem(json_object *object, json_object *state)
     return problem ? problem : memory_strdup("");
 }
 
+// The termination message; without one the runtime's word, when it says more than that there was an error.
+static char *last_words(json_object *ended)
+{
+    const char *message = k8s_text(ended, "message"), *reason = k8s_text(ended, "reason");
+    bool plain = strcmp(reason, "Error") == 0 || strcmp(reason, "Completed") == 0;
+
+    return memory_strdup(*message || plain ? message : reason);
+}
+
 WorkerPod *worker_pod_read(json_object *object, const char **job_name)
 {
     json_object *metadata = k8s_member(object, "metadata"), *status = k8s_member(object, "status");
@@ -122,7 +131,7 @@ WorkerPod *worker_pod_read(json_object *object, const char **job_name)
     pod->address = memory_strdup(k8s_text(status, "podIP"));
     pod->phase = memory_strdup(k8s_text(status, "phase"));
     pod->problem = find_problem(object, state);
-    pod->message = memory_strdup(k8s_text(ended, "message"));
+    pod->message = last_words(ended);
     pod->created = k8s_time(k8s_text(metadata, "creationTimestamp"));
     pod->finished = k8s_time(k8s_text(ended, "finishedAt"));
     pod->exit_code = ended ? (int)k8s_integer(ended, "exitCode", 0) : -1;

@@ -209,6 +209,18 @@ static void blocked(TaskFacts *f)
     f->works[STEP_INIT_STRUCT].pod = &pod;
 }
 
+static void starting(TaskFacts *f)
+{
+    set(f, STEP_INIT_STRUCT, WORK_STARTING);
+    jobs[STEP_INIT_STRUCT].started = f->now - 10;
+}
+
+static void starting_for_long(TaskFacts *f)
+{
+    starting(f);
+    f->now += 100;
+}
+
 static void retrying(TaskFacts *f)
 {
     set(f, STEP_INIT_STRUCT, WORK_RETRYING);
@@ -363,6 +375,8 @@ static const Case CASES[] = {
     {"jobs-absent", jobs_absent},
     {"ending", ending},
     {"blocked", blocked},
+    {"at-work", starting},
+    {"blocked", starting_for_long},
     {"retrying", retrying},
     {"next-step", next_step},
     {"before-following", before_following},

@@ -137,8 +137,8 @@ static void test_a_retry_stays_stalled(void **state)
     ProgressRead words = {.phase = "", .slot = "", .state = PROGRESS_FAILED,
                           .error = {.code = "credentials", .reason = "AccessRefused", .sqlstate = "28P01",
                                     .message = "password refused", .hint = "give another"}};
-    WorkerJob failed = {.exists = true, .attempt = 1, .failed = true, .failed_at = 1700000090, .started = 1, .failed_reason = "PodFailurePolicy", .failed_message = ""};
-    WorkerJob again = {.exists = true, .attempt = 2, .started = 1};
+    WorkerJob failed = {.exists = true, .attempt = 1, .failed = true, .failed_at = 1700000090, .started = 1700000080, .failed_reason = "PodFailurePolicy", .failed_message = ""};
+    WorkerJob again = {.key = "shop/mytask-cdc", .exists = true, .attempt = 2, .started = 1700000099};
     TaskFacts facts = following(task, &words);
     (void)state;
 
