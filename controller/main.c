@@ -61,6 +61,12 @@ static void on_leading(void *context, bool leading)
     reconciler_lead(c->reconciler, leading);
 }
 
+static bool is_leading(void *context)
+{
+    Controller *c = context;
+    return c->lease && lease_leading(c->lease);
+}
+
 static void on_reconciled(void *context, bool failed, bool later, double seconds)
 {
     Controller *c = context;
@@ -118,7 +124,7 @@ static char *make_identity(void)
 static int start(Controller *c, const ControllerOptions *options, const K8sConfig *config,
                  const WorkerSettings *settings, Error *err)
 {
-    const ReconcilerHooks hooks = {.reconciled = on_reconciled, .context = c};
+    const ReconcilerHooks hooks = {.leading = is_leading, .reconciled = on_reconciled, .context = c};
     const StoreListener listener = {.task_changed = on_task_changed,
                                     .template_changed = on_template_changed,
                                     .synced = on_synced,
@@ -134,6 +140,7 @@ static int start(Controller *c, const ControllerOptions *options, const K8sConfi
     if (k8s_client_new(c->loop, config, "kubeferry-controller/" KUBEFERRY_VERSION, &c->client, err))
         return -1;
     c->metrics = controller_metrics_new();
+    controller_metrics_names(c->metrics, config->server, options->lease_name);
     k8s_client_observe(c->client, controller_metrics_observer(c->metrics));
     if (controller_metrics_serve(c->metrics, options->listen, &c->server, err))
         return -1;

@@ -97,6 +97,11 @@ static void set_poll(Reconciler *r, const TaskFacts *facts)
     task->polled = polled ? work : -1;
 }
 
+static bool may_work(const Reconciler *r)
+{
+    return !r->hooks.leading || r->hooks.leading(r->hooks.context);
+}
+
 // ---- the end of a pass ---------------------------------------------------------------------------------------------
 
 static void write_status(Pass *pass, const TaskFacts *facts, const TaskRow *row, const Error *trouble);
@@ -133,7 +138,7 @@ static void one_less(Pass *pass)
 {
     if (--pass->waiting > 0)
         return;
-    if (pass->failed && !pass->conflict && !pass->reported) {
+    if (pass->failed && !pass->conflict && !pass->reported && may_work(pass->reconciler)) {
         pass->waiting = 1;
         report_failure(pass);
         one_less(pass);
@@ -269,7 +274,12 @@ static void reconcile_task(Reconciler *r, Task *task)
     *pass = (Pass){.reconciler = r, .key = memory_strdup(task->key), .begun = clock_monotonic(), .waiting = 1};
     task_facts_gather(r->store, r->settings, task, &facts);
     const TaskRow *row = task_states_decide(&facts);
-    const ActionTools tools = {.client = r->client, .store = r->store, .events = r->events, .settings = r->settings};
+    const ActionTools tools = {.client = r->client,
+                               .store = r->store,
+                               .events = r->events,
+                               .settings = r->settings,
+                               .leading = r->hooks.leading,
+                               .context = r->hooks.context};
     log_debug("reconcile", "%s: %s", task->key, row->id);
     set_poll(r, &facts);
     pass->again_ms = look_again_ms(&facts, row);
@@ -320,7 +330,9 @@ static void process(void *context, const char *key)
     Reconciler *r = context;
     Task *task = *key == '/' ? NULL : store_task(r->store, key);
 
-    if (*key == '/') {
+    if (!may_work(r)) {
+        queue_finished(r->queue, key, QUEUE_DONE, 0); // who leads next looks at every key
+    } else if (*key == '/') {
         reconcile_template(r, key);
     } else if (task) {
         reconcile_task(r, task);

@@ -9,8 +9,11 @@
 
 typedef struct Reconciler Reconciler;
 
-typedef struct ReconcilerHooks { // for metrics
-    void (*reconciled)(void *context, bool failed, bool later, double seconds);
+typedef struct ReconcilerHooks {
+    // Asked before each pass and between the writes of one: it knows from the clock alone, before reconciler_lead is
+    // told, that a process which was stopped for a while leads no more. NULL: always.
+    bool (*leading)(void *context);
+    void (*reconciled)(void *context, bool failed, bool later, double seconds); // for metrics
     void *context;
 } ReconcilerHooks;
 

@@ -70,12 +70,22 @@ static void finish(Run *run)
 
 static void send_due(Run *run);
 
+// A quota that changes meanwhile is a conflict, too, and then nothing was made.
+static bool is_there(const K8sReply *reply)
+{
+    json_object *status = k8s_json_parse(reply->body, reply->len);
+    bool there = reply->status == 409 && strcmp(k8s_text(status, "reason"), "AlreadyExists") == 0;
+
+    json_object_put(status);
+    return there;
+}
+
 // What was to be made is there, what was to be deleted is gone.
 static bool is_fine(const Write *write, const K8sReply *reply)
 {
     if (reply->error.code == ERROR_NONE)
         return true;
-    return (reply->status == 409 && strcmp(write->method, "POST") == 0) ||
+    return (strcmp(write->method, "POST") == 0 && is_there(reply)) ||
            (reply->status == 404 && strcmp(write->method, "DELETE") == 0);
 }
 
@@ -111,6 +121,10 @@ static void on_answer(void *context, const K8sReply *reply)
     }
     free(answer);
     run->answered++;
+    if (!run->failed && run->sent < run->count && run->tools.leading && !run->tools.leading(run->tools.context)) {
+        run->failed = true;
+        error_set(&run->error, ERROR_STOPPED, "no longer the leader");
+    }
     if (run->answered == run->sent && (run->failed || run->sent == run->count))
         finish(run);
     else if (run->answered == run->sent)

@@ -11,6 +11,8 @@ typedef struct ActionTools { // borrowed
     Store *store; // takes what the writes give back
     Events *events;
     const WorkerSettings *settings;
+    bool (*leading)(void *context); // whether it may still write, by the clock; NULL: always
+    void *context;
 } ActionTools;
 
 // Starts the action's writes. done: called exactly once, when all have been answered; err: the first failure, or NULL;
