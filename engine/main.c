@@ -110,6 +110,26 @@ static int do_cutover(const EngineOptions *options, Progress *progress, Error *e
     return rc;
 }
 
+// The task of the way back is made by a cutover and by nobody else.
+static int do_reverse(const EngineOptions *options, Progress *progress, Error *err)
+{
+    Context ctx;
+    Ledger ledger = {0};
+    bool found = false;
+
+    int rc = start_context(&ctx, &options->task, progress, options->task.wait_seconds, err) ||
+                     ledger_open_shared(&ctx, &ledger, &found, err)
+                 ? -1
+                 : 0;
+    ledger_close(&ledger);
+    context_close(&ctx);
+    if (rc == 0 && !found) {
+        rc = error_set(err, ERROR_CONDITION, "there is no way back: no cutover has left one");
+        error_hint(err, "it is made by kubeferry-engine cutover --reverse");
+    }
+    return rc ? rc : do_step(options, progress, verb_cdc, err);
+}
+
 static const struct {
     int (*run)(const EngineOptions *options, Progress *progress, Error *err);
     bool view;   // worth watching while it runs
@@ -119,6 +139,7 @@ static const struct {
     [VERB_INIT_DATA] = {do_init_data, true, true}, [VERB_INIT_STRUCT_LATER] = {do_init_struct_later, true, true},
     [VERB_CDC] = {do_cdc, true, true},             [VERB_VERIFY] = {do_verify, true, true},
     [VERB_CUTOVER] = {do_cutover, false, true},
+    [VERB_REVERSE] = {do_reverse, true, true},     [VERB_ROLLBACK] = {do_cutover, false, true},
     [VERB_CLEANUP] = {do_cleanup, false, false},   [VERB_RUN] = {do_run, true, true},
 };
 
@@ -180,6 +201,8 @@ static int run_verb(const EngineOptions *options)
     bool view = options->task.log_format == LOG_TEXT && VERBS[options->verb].view;
 
     progress_init(&progress, &options->task, engine_verb_name(options->verb));
+    if (options->verb == VERB_REVERSE)
+        progress_want(&progress, STEP_CDC);
     progress.worker = options->worker_index > 0 ? options->worker_index : 0;
     int rc = options->task.listen ? status_server_start(options->task.listen, &progress, &server, &err) : 0;
     if (rc == 0 && view)

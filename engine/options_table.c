@@ -8,6 +8,7 @@
 #include <string.h>
 
 #define VERBS(verb) (1u << (verb))
+#define CUTOVERS    (VERBS(VERB_CUTOVER) | VERBS(VERB_ROLLBACK))
 
 static const OptionVerb VERB_TABLE[VERB_COUNT] = {
     [VERB_PRECHECK] = {"precheck", "runs every check on both ends and reports them all; changes nothing"},
@@ -21,6 +22,10 @@ static const OptionVerb VERB_TABLE[VERB_COUNT] = {
     [VERB_VERIFY] = {"verify", "compares both ends row by row at one moment; exits 1 when they differ"},
     [VERB_CUTOVER] = {"cutover", "lets the sink take over: keeps writes from the source, applies the rest, sets sequences, "
                                  "turns on what was held back; undone as a whole if it fails. Needs a running cdc"},
+    [VERB_REVERSE] = {"reverse", "after a cutover with --reverse: applies to the source what is being committed on the sink, as "
+                                 "cdc did in the other direction"},
+    [VERB_ROLLBACK] = {"rollback", "the cutover in the other direction: the source takes over again, with all that was "
+                                   "committed on the sink. Needs a running reverse"},
     [VERB_CLEANUP] = {"cleanup", "drops slot and publication on the source and the bookkeeping on the sink"},
     [VERB_RUN] = {"run", "precheck, init-struct, init-data and cdc in one go"},
 };
@@ -43,6 +48,7 @@ enum {
     O_TIMEOUT,
     O_MAX_LAG,
     O_VERIFICATION,
+    O_REVERSE,
     O_CHECK,
     O_ABORT,
     O_WORKER_INDEX,
@@ -172,7 +178,7 @@ static const OptionSpec SPECS[O_COUNT] = {
                  .type = OPTION_CHOICE,
                  .fallback = "read-only",
                  .range = "none|read-only|lock",
-                 .verbs = VERBS(VERB_CUTOVER),
+                 .verbs = CUTOVERS,
                  .help = "how writes are kept from the source. none: the applications were stopped by you; the cutover "
                          "fails when something is committed all the same. read-only: the database is made read-only by "
                          "default and the sessions of others are ended. lock: the tables are locked, so writers wait; "
@@ -185,7 +191,7 @@ static const OptionSpec SPECS[O_COUNT] = {
                    .range = "1-3600",
                    .min = 1,
                    .max = TASK_CUTOVER_MAX,
-                   .verbs = VERBS(VERB_CUTOVER),
+                   .verbs = CUTOVERS,
                    .help = "how long writes may be kept away at most. Beyond it everything is undone: the source takes "
                            "writes again and cdc goes on"},
     [O_MAX_LAG] = {.name = "max-lag",
@@ -196,7 +202,7 @@ static const OptionSpec SPECS[O_COUNT] = {
                    .range = "1-3600",
                    .min = 1,
                    .max = TASK_CUTOVER_MAX,
-                   .verbs = VERBS(VERB_CUTOVER),
+                   .verbs = CUTOVERS,
                    .help = "the cutover does not begin when the sink needs longer than this to reach what the source has "
                            "committed"},
     [O_VERIFICATION] = {.name = "verification",
@@ -205,17 +211,24 @@ static const OptionSpec SPECS[O_COUNT] = {
                         .type = OPTION_CHOICE,
                         .fallback = "if-known",
                         .range = "if-known|ignored|required|final",
-                        .verbs = VERBS(VERB_CUTOVER),
+                        .verbs = CUTOVERS,
                         .help = "if-known: refuse when the last verify found a difference. ignored: do not look. "
                                 "required: refuse also when there was none. final: compare both ends while writes are "
                                 "kept away; takes as long as reading all tables once"},
+    [O_REVERSE] = {.name = "reverse",
+                   .type = OPTION_FLAG,
+                   .verbs = CUTOVERS | VERBS(VERB_PRECHECK) | VERBS(VERB_RUN),
+                   .help = "leave a way back: publication and slot on the sink, from which the verb reverse follows, and "
+                           "with which rollback loses nothing. It keeps WAL on the sink until it is followed, or cleanup "
+                           "removes it. The ledger of the way back is a schema kubeferry on the source. For precheck: ask "
+                           "whether that will be possible"},
     [O_CHECK] = {.name = "check",
                  .type = OPTION_FLAG,
-                 .verbs = VERBS(VERB_CUTOVER),
+                 .verbs = CUTOVERS,
                  .help = "only say whether it could begin, and why not, with numbers; exits 0 when it could"},
     [O_ABORT] = {.name = "abort",
                  .type = OPTION_FLAG,
-                 .verbs = VERBS(VERB_CUTOVER),
+                 .verbs = CUTOVERS,
                  .help = "undo what a cutover left that was killed: the source takes writes again"},
     [O_WORKER_INDEX] =
         {.name = "worker-index",
@@ -338,6 +351,9 @@ static int apply_option(int option, const OptionValue *value, TaskDocument *task
     case O_MAX_LAG:
         task->cutover.max_lag_seconds = (int)value->integer;
         return 0;
+    case O_REVERSE:
+        task->cutover.reverse = true;
+        return 0;
     case O_VERIFICATION:
         task->cutover.verification = (TaskVerification)value->integer;
         return 0;
@@ -391,7 +407,11 @@ static int fill(const OptionValue values[O_COUNT], int verb, EngineOptions *out,
         return -1;
     if (apply_options(values, OPTION_FROM_ARGUMENTS, &out->task, err))
         return -1;
-    return task_document_check(&out->task, err) || check_worker(out, err) ? -1 : 0;
+    if (task_document_check(&out->task, err) || check_worker(out, err))
+        return -1;
+    if (verb == VERB_REVERSE || verb == VERB_ROLLBACK)
+        task_document_turn(&out->task);
+    return 0;
 }
 
 int engine_options_parse(int argc, char **argv, EngineOptions *out, Error *err)

@@ -15,6 +15,8 @@ typedef enum EngineVerb {
     VERB_CDC,
     VERB_VERIFY,
     VERB_CUTOVER,
+    VERB_REVERSE,  // the task is already that of the way back: its ends are swapped
+    VERB_ROLLBACK, // the same
     VERB_CLEANUP,
     VERB_RUN,
     VERB_COUNT,

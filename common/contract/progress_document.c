@@ -70,6 +70,14 @@ void progress_free(Progress *p)
     pthread_mutex_destroy(&p->lock);
 }
 
+void progress_want(Progress *p, Step step)
+{
+    pthread_mutex_lock(&p->lock);
+    p->wanted[step] = true;
+    p->step = step;
+    pthread_mutex_unlock(&p->lock);
+}
+
 void progress_step_start(Progress *p, Step step)
 {
     pthread_mutex_lock(&p->lock);

@@ -96,6 +96,7 @@ enum { PROGRESS_VERSION = 1 };
 
 void progress_init(Progress *p, const TaskDocument *task, const char *verb);
 void progress_free(Progress *p);
+void progress_want(Progress *p, Step step); // of a verb whose name is not a step's
 void progress_step_start(Progress *p, Step step);
 // The last wanted step that is done makes the whole verb done.
 void progress_step_end(Progress *p, Step step, ProgressState state);

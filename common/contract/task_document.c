@@ -10,6 +10,8 @@
 
 enum { DEFAULT_JOBS = 2, DEFAULT_CUTOVER_SECONDS = 30, DEFAULT_LAG_SECONDS = 10 };
 
+static const char BACK[] = "-back";
+
 const char *const TASK_BLOCKS[] = {
     [BLOCK_NONE] = "none", [BLOCK_READ_ONLY] = "read-only", [BLOCK_LOCK] = "lock", NULL};
 const char *const TASK_VERIFICATIONS[] = {[VERIFICATION_IF_KNOWN] = "if-known",
@@ -55,6 +57,20 @@ static int check_name(const char *name, Error *err)
     return error_hint(err, "the replication slot on the source takes the same name, which allows no others");
 }
 
+static bool is_way_back(const char *name)
+{
+    size_t len = strlen(name);
+    return len > strlen(BACK) && strcmp(name + len - strlen(BACK), BACK) == 0;
+}
+
+static int check_back_name(const TaskDocument *task, Error *err)
+{
+    if (!task->cutover.reverse || (strlen(task->name) <= TASK_BACK_NAME_MAX && !is_way_back(task->name)))
+        return 0;
+    return error_set(err, ERROR_USAGE, "task name '%s': with a way back expected at most %d characters, and another end than %s",
+                     task->name, TASK_BACK_NAME_MAX, BACK);
+}
+
 static int check_endpoint(const Endpoint *e, const char *role, Error *err)
 {
     if (e->count)
@@ -69,7 +85,7 @@ int task_document_check(const TaskDocument *task, Error *err)
     ListenAddress ignored;
     bool any = false;
 
-    if (check_name(task->name, err) || check_endpoint(&task->source, "source", err) ||
+    if (check_name(task->name, err) || check_back_name(task, err) || check_endpoint(&task->source, "source", err) ||
         check_endpoint(&task->sink, "sink", err))
         return -1;
     if (task->jobs < 1 || task->jobs > TASK_JOBS_MAX)
@@ -124,6 +140,18 @@ int task_document_set_steps(TaskDocument *task, const char *text, Error *err)
             return 0;
         p++;
     }
+}
+
+void task_document_turn(TaskDocument *task)
+{
+    Endpoint source = task->source;
+    char *name = task->name;
+
+    task->source = task->sink;
+    task->sink = source;
+    task->name = is_way_back(name) ? memory_printf("%.*s", (int)(strlen(name) - strlen(BACK)), name)
+                                   : memory_printf("%.*s%s", TASK_BACK_NAME_MAX, name, BACK);
+    free(name);
 }
 
 char *task_document_slot(const TaskDocument *task)

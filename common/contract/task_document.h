@@ -14,7 +14,7 @@
 // for good, so that a stop only interrupts (exit code 75: whoever runs the process starts it again).
 typedef enum TaskUntil { UNTIL_STOPPED, UNTIL_CAUGHT_UP, UNTIL_FOREVER } TaskUntil;
 
-enum { TASK_JOBS_MAX = 64, TASK_WORKERS_MAX = 64, TASK_NAME_MAX = 63, TASK_WAIT_MAX = 86400, TASK_CUTOVER_MAX = 3600 };
+enum { TASK_JOBS_MAX = 64, TASK_WORKERS_MAX = 64, TASK_NAME_MAX = 63, TASK_WAIT_MAX = 86400, TASK_CUTOVER_MAX = 3600, TASK_BACK_NAME_MAX = 58 };
 // How writes are kept from the source during a cutover.
 typedef enum TaskBlock {
     BLOCK_NONE,      // the user does it; that nothing is committed is checked
@@ -73,6 +73,8 @@ MUST_CHECK int task_document_set_steps(TaskDocument *task, const char *text, Err
 void task_document_free(TaskDocument *task);
 extern const char *const TASK_BLOCKS[];        // "none", "read-only", "lock"; NULL at the end
 extern const char *const TASK_VERIFICATIONS[]; // "if-known", …; NULL at the end
+// The way back: the ends are swapped, the name gets "-back" at its end or loses it.
+void task_document_turn(TaskDocument *task);
 // Names on the source. Caller frees.
 char *task_document_slot(const TaskDocument *task);        // name with - and . as _
 char *task_document_publication(const TaskDocument *task); // <slot>_publication_for_all_tables, cut at 63 bytes

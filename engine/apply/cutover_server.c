@@ -5,6 +5,7 @@
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/base/lsn.h"
+#include "engine/reverse/reverse.h"
 #include "engine/stream/source_gate.h"
 
 #include <stdio.h>
@@ -43,7 +44,7 @@ static int undo(CutoverServer *s, Error *err)
     if (!cutover_server_is_active(s))
         return 0;
     log_warn(LOGGER, "the process of the cutover is gone: undoing it, changes are followed as before");
-    if (open_source(s, err) || ledger_cutover_undone(s->catalog, s->task_id, err))
+    if (open_source(s, err) || (s->now.reverse && reverse_remove(s->ctx, err)) || ledger_cutover_undone(s->catalog, s->task_id, err))
         return error_wrap(err, "undoing a cutover whose process is gone");
     if (s->now.source_changed)
         log_warn(LOGGER, "the source's database takes writes again");

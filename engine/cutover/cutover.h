@@ -5,6 +5,7 @@
 #include "common/base/buffer.h"
 #include "engine/catalog/relations.h"
 #include "engine/ledger/ledger_cutover.h"
+#include "engine/reverse/reverse.h"
 
 typedef struct Cutover {
     const Context *ctx;
@@ -17,6 +18,8 @@ typedef struct Cutover {
     Buffer schemas, names;     // of its tables, as parallel arrays
     const char *step;          // what is being done, for messages
     double deadline;           // monotonic; 0: writes are not kept away yet
+    Reverse *reverse;          // the way back that is being made; NULL: none
+    bool made_reverse;         // it was begun: to be removed when the cutover is undone
     bool begun;                // the ledger's row is ours
     bool source_changed;       // the source's database is read-only, or may be
     bool committing;           // the switch was sent to the sink: whether it took place only the sink knows
@@ -42,6 +45,15 @@ MUST_CHECK int cutover_unblock(Cutover *c, Error *err);
 MUST_CHECK int cutover_held_make(Cutover *c, Error *err);
 // Foreign keys that were made without looking at the rows that are there: looks, after the switch.
 MUST_CHECK int cutover_held_validate(Cutover *c, Error *err);
+
+// The way back (cutover_reverse.c): made before writes are kept away, if the task wants it; armed at the switch; removed when
+// the cutover is undone.
+MUST_CHECK int cutover_reverse_make(Cutover *c, Error *err);
+MUST_CHECK int cutover_reverse_arm(Cutover *c, Error *err);
+MUST_CHECK int cutover_reverse_remove(Cutover *c, Error *err);
+// A sink that an earlier cutover in the other direction has left read-only: notes what to give back, and gives it back.
+MUST_CHECK int cutover_note_reopen(Cutover *c, Error *err);
+MUST_CHECK int cutover_reopen(Cutover *c, Error *err);
 
 // ---- the whole ---------------------------------------------------------------------------------------------------
 // check: only cutover_checks. 0: done, or was done before.

@@ -60,7 +60,8 @@ static int set_sequences(Cutover *c, Error *err)
 // Once before writes are kept away, so that little is left to be done while they are.
 static int prepare(Cutover *c, Error *err)
 {
-    if (analyze(c, err) || set_sequences(c, err) || context_connect_sink(c->ctx, &c->sink, err))
+    if (cutover_note_reopen(c, err) || analyze(c, err) || set_sequences(c, err) || cutover_reverse_make(c, err) ||
+        context_connect_sink(c->ctx, &c->sink, err))
         return -1;
     return cutover_ask(c, CUTOVER_PREPARING, c->ctx->task->cutover.max_lag_seconds, NULL, err);
 }
@@ -113,7 +114,7 @@ static int switch_over(Cutover *c, Error *err)
                                    : "a session switched default_transaction_read_only off for itself (see ALTER ROLE … SET), "
                                      "or a background worker writes: stop it");
     }
-    if (ledger_cutover_done(c->sink, c->ledger.task.id, c->owner, err))
+    if (cutover_reverse_arm(c, err) || ledger_cutover_done(c->sink, c->ledger.task.id, c->owner, err))
         return -1;
     c->committing = true;
     return pg_exec(c->sink, "COMMIT", err);
@@ -182,6 +183,10 @@ static void note_undone(Cutover *c)
 {
     Error err = {0};
 
+    if (cutover_reverse_remove(c, &err)) {
+        log_warn(LOGGER, "the way back that was made is not removed yet; the next cutover, or cleanup, does it: %s", err.message);
+        error_clear(&err);
+    }
     if (c->begun && (reopen_ledger(c, &err) || ledger_cutover_undone(c->ledger.conn, c->ledger.task.id, &err)))
         log_warn(LOGGER, "the ledger does not know yet that the cutover was undone; the cdc process will notice: %s", err.message);
     progress_cutover(c->ctx->progress, ledger_cutover_state_name(CUTOVER_UNDONE));
@@ -260,9 +265,11 @@ static int finish(Cutover *c, Error *err)
     if (c->locks)
         PQfinish(c->locks);
     c->locks = NULL;
+    if (c->reverse)
+        ledger_close(&c->reverse->ledger); // so that it can be followed from now on
     log_info(LOGGER, "the switch is done: the sink has everything that was committed on the source");
     progress_phase(c->ctx->progress, "done, tidying up");
-    if (drop_slot(c, err) || cutover_held_validate(c, err) ||
+    if (cutover_reopen(c, err) || drop_slot(c, err) || cutover_held_validate(c, err) ||
         ledger_cutover_finished(c->ledger.conn, c->ledger.task.id, err)) {
         error_wrap(err, "THE SWITCH IS DONE, but what comes after it is not");
         return -1;
@@ -325,6 +332,9 @@ static void close_all(Cutover *c)
     if (c->source)
         PQfinish(c->source);
     ledger_close(&c->ledger);
+    if (c->reverse)
+        reverse_close(c->reverse);
+    free(c->reverse);
     relations_free(&c->relations);
     buffer_free(&c->schemas);
     buffer_free(&c->names);
@@ -336,7 +346,8 @@ static int undo_left(Cutover *c, const CutoverRow *row, Error *err)
     log_warn(LOGGER, "an earlier cutover ended while it was %s: undoing it", ledger_cutover_state_name(row->state));
     c->source_changed = row->source_changed;
     memcpy(c->restore, row->restore, sizeof c->restore);
-    return cutover_unblock(c, err) || ledger_cutover_undone(c->ledger.conn, c->ledger.task.id, err) ? -1 : 0;
+    c->made_reverse = row->reverse;
+    return cutover_unblock(c, err) || cutover_reverse_remove(c, err) || ledger_cutover_undone(c->ledger.conn, c->ledger.task.id, err) ? -1 : 0;
 }
 
 static bool is_active(const CutoverRow *row)

@@ -40,10 +40,14 @@ int ledger_cutover_get(PGconn *conn, int64_t task_id, CutoverRow *out, Error *er
     *out = (CutoverRow){0};
     if (pg_query(conn,
                  "SELECT state, owner, target_lsn, answered_lsn, late_changes, late_relation, restore, finished,"
-                 "       extract(epoch FROM pg_catalog.clock_timestamp() - changed_at), done_at::timestamptz(0)"
+                 "       extract(epoch FROM pg_catalog.clock_timestamp() - changed_at), done_at::timestamptz(0), reopen, reverse"
                  "  FROM kubeferry.cutover WHERE task = $1",
-                 1, values, &res, err))
-        return error_wrap(err, "reading the state of the cutover");
+                 1, values, &res, err)) {
+        if (strcmp(err->sqlstate, "42P01") != 0)
+            return error_wrap(err, "reading the state of the cutover");
+        error_clear(err); // a ledger of an older version: there was none
+        return 0;
+    }
     if (PQntuples(res) == 0)
         return 0;
     for (int i = 0; i <= CUTOVER_UNDONE; i++)
@@ -59,6 +63,9 @@ int ledger_cutover_get(PGconn *conn, int64_t task_id, CutoverRow *out, Error *er
     out->finished = pg_get_bool(res, 0, 7);
     out->age_seconds = pg_get_double(res, 0, 8);
     snprintf(out->done_at, sizeof out->done_at, "%s", PQgetvalue(res, 0, 9));
+    out->reopens = !PQgetisnull(res, 0, 10);
+    snprintf(out->reopen, sizeof out->reopen, "%s", PQgetvalue(res, 0, 10));
+    out->reverse = pg_get_bool(res, 0, 11);
     return 0;
 }
 
@@ -100,7 +107,7 @@ int ledger_cutover_begin(PGconn *conn, int64_t task_id, const char *owner, Error
     return update(conn,
                   "INSERT INTO kubeferry.cutover AS c (task, state, owner) VALUES ($1, 'preparing', $2)"
                   " ON CONFLICT (task) DO UPDATE SET state = 'preparing', owner = EXCLUDED.owner, target_lsn = NULL,"
-                  " answered_lsn = NULL, late_changes = 0, late_relation = NULL, restore = NULL, finished = false,"
+                  " answered_lsn = NULL, late_changes = 0, late_relation = NULL, restore = NULL, reverse = false, finished = false,"
                   " started_at = pg_catalog.clock_timestamp(), blocked_at = NULL, done_at = NULL, " TOUCH
                   " WHERE c.state = 'undone'",
                   2, values, err);
@@ -131,6 +138,25 @@ int ledger_cutover_blocking(PGconn *conn, int64_t task_id, const char *owner, co
                   3, values, err);
 }
 
+int ledger_cutover_reverse(PGconn *conn, int64_t task_id, const char *owner, Error *err)
+{
+    Number id = number(task_id);
+    const char *values[] = {id.text, owner};
+
+    return update(conn,
+                  "UPDATE kubeferry.cutover SET reverse = true, " TOUCH
+                  " WHERE task = $1 AND owner = $2 AND state IN ('preparing', 'draining', 'checking')",
+                  2, values, err);
+}
+
+int ledger_cutover_reopen(PGconn *conn, int64_t task_id, const char *owner, const char *reopen, Error *err)
+{
+    Number id = number(task_id);
+    const char *values[] = {id.text, owner, reopen};
+
+    return update(conn, "UPDATE kubeferry.cutover SET reopen = $3, " TOUCH " WHERE task = $1 AND owner = $2", 3, values, err);
+}
+
 int ledger_cutover_done(PGconn *conn, int64_t task_id, const char *owner, Error *err)
 {
     Number id = number(task_id);
@@ -158,7 +184,7 @@ int ledger_cutover_undone(PGconn *conn, int64_t task_id, Error *err)
     const char *values[] = {id.text};
 
     if (pg_run(conn,
-               "UPDATE kubeferry.cutover SET state = 'undone', restore = NULL, " TOUCH " WHERE task = $1 AND state <> 'done'",
+               "UPDATE kubeferry.cutover SET state = 'undone', restore = NULL, reverse = false, " TOUCH " WHERE task = $1 AND state <> 'done'",
                1, values, NULL, err))
         return error_wrap(err, "noting in the ledger that the cutover was undone");
     return 0;

@@ -29,6 +29,9 @@ typedef struct CutoverRow {
     char late_relation[160];
     bool source_changed;                // the source's database was, or was about to be, made read-only
     char restore[CUTOVER_RESTORE_SIZE]; // what its setting was before; "": none
+    bool reopens;                       // the sink is read-only since the cutover in the other direction
+    char reopen[CUTOVER_RESTORE_SIZE];  // what to give it back
+    bool reverse;                       // a way back was, or was about to be, made
     bool finished;
     double age_seconds; // since the last change
     char done_at[40];   // "" while not done
@@ -48,6 +51,10 @@ MUST_CHECK int ledger_cutover_ask(PGconn *conn, int64_t task_id, const char *own
                                   uint64_t target_lsn, Error *err);
 // Before the source's database is changed.
 MUST_CHECK int ledger_cutover_blocking(PGconn *conn, int64_t task_id, const char *owner, const char *restore, Error *err);
+// Before a way back is made.
+MUST_CHECK int ledger_cutover_reverse(PGconn *conn, int64_t task_id, const char *owner, Error *err);
+// What the switch is to give back to the sink. Stays when the cutover is undone.
+MUST_CHECK int ledger_cutover_reopen(PGconn *conn, int64_t task_id, const char *owner, const char *reopen, Error *err);
 // Only when CHECKING was answered with nothing late. In the caller's transaction.
 MUST_CHECK int ledger_cutover_done(PGconn *conn, int64_t task_id, const char *owner, Error *err);
 MUST_CHECK int ledger_cutover_finished(PGconn *conn, int64_t task_id, Error *err);

@@ -17,6 +17,7 @@ enum {
     ASK_FOR_CDC = 1 << 2,    // cdc is wanted
     ASK_BOTH_ENDS = 1 << 3,  // a function that needs both connections
     ASK_TABLES = 1 << 4,     // a function that needs the list of tables
+    ASK_FOR_REVERSE = 1 << 5, // a way back is wanted after the cutover
 };
 
 // What a statement is given as $1, $2, …: text, filled by params.c. One that is not known yet (NULL) keeps every
@@ -39,6 +40,7 @@ typedef enum CheckParam {
     PARAM_EXISTING_SOURCE,  // oid[]: those that the sink has already and whose rows we have not put there
     PARAM_EXISTING_SINK,    // oid[]: the same tables as the sink numbers them
     PARAM_LEDGER_SLOT,      // boolean: the sink's ledger says that the slot is ours
+    PARAM_SOURCE_ROLE,      // boolean: the same on the source
     PARAM_REPLICATION_ROLE, // boolean: session_replication_role can be set on the sink
     PARAM_FACTS,            // what the check's facts statement gave, on the other end
     PARAM_COUNT

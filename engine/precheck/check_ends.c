@@ -248,3 +248,19 @@ int check_replication_role(Precheck *p, Findings *findings, Error *err)
                                            : "foreign keys and triggers are made after the rows");
     return 0;
 }
+
+// The same question as of the sink's triggers, put to the source.
+int check_reverse_triggers(Precheck *p, Findings *findings, Error *err)
+{
+    const CheckQuestion question = {sql_check_sink_triggers, {PARAM_TABLE_OIDS, PARAM_SOURCE_ROLE}};
+    auto_pgresult PGresult *res = NULL;
+    bool can = false;
+
+    if (context_can_set_replication_role(p->ends[CHECK_SOURCE], &can, err))
+        return -1;
+    precheck_set_param(p, PARAM_SOURCE_ROLE, can ? "true" : "false");
+    if (precheck_ask(p, CHECK_SOURCE, &question, &res, err))
+        return -1;
+    precheck_read(res, CHECK_FAIL, findings);
+    return 0;
+}

@@ -20,6 +20,8 @@ static const char INTRODUCTION[] =
 
 static const char *asked_for(const Check *check)
 {
+    if (check->ask & ASK_FOR_REVERSE)
+        return ", for a way back";
     if (check->ask & ASK_FOR_CDC)
         return ", for cdc";
     if (check->ask & ASK_FOR_DATA)

@@ -16,3 +16,4 @@ CheckFunction check_sink_task; // reads the ledger, learns what the sink has
 CheckFunction check_sink_empty;
 CheckFunction check_sink_columns;
 CheckFunction check_replication_role;
+CheckFunction check_reverse_triggers;

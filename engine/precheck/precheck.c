@@ -213,6 +213,8 @@ int precheck_run(Precheck *p, const TaskDocument *task, Progress *progress, Erro
 
     for (size_t i = 0; i < CHECK_TABLE_COUNT; i++) {
         const Check *check = &CHECKS[i];
+        if ((check->ask & ASK_FOR_REVERSE) && !task->cutover.reverse)
+            continue;
         if (!is_wanted(p, check)) {
             p->left_out++;
             continue;

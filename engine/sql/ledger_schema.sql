@@ -78,7 +78,8 @@ CREATE TABLE IF NOT EXISTS kubeferry.share (
 );
 -- The cutover process asks (state, target_lsn), the cdc process answers (answered_lsn = that target, late_*).
 -- restore: what default_transaction_read_only of the source's database had before it was changed; '' nothing; NULL: it is
--- as it was. finished: what comes after the switch is done, too.
+-- as it was. reopen: the same for the sink, when an earlier cutover in the other direction has left it read-only. reverse:
+-- a way back was made, or was about to be. finished: what comes after the switch is done, too.
 CREATE TABLE IF NOT EXISTS kubeferry.cutover (
     task bigint PRIMARY KEY REFERENCES kubeferry.task ON DELETE CASCADE,
     state text NOT NULL CHECK (state IN ('preparing', 'draining', 'checking', 'done', 'undone')),
@@ -88,6 +89,8 @@ CREATE TABLE IF NOT EXISTS kubeferry.cutover (
     late_changes bigint NOT NULL DEFAULT 0,
     late_relation text,
     restore text,
+    reopen text,
+    reverse boolean NOT NULL DEFAULT false,
     finished boolean NOT NULL DEFAULT false,
     started_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
     blocked_at timestamptz,

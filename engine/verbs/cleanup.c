@@ -3,11 +3,14 @@
 #include "engine/verbs/cleanup.h"
 
 #include "common/base/log.h"
+#include "common/base/memory.h"
 #include "common/base/stop.h"
 #include "engine/context.h"
-#include "engine/ledger/ledger.h"
+#include "engine/ledger/ledger_cutover.h"
+#include "engine/reverse/reverse.h"
 #include "engine/stream/publication.h"
 #include "engine/stream/slot.h"
+#include "engine/stream/source_gate.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -142,6 +145,34 @@ static int clean_source(Cleanup *c, bool *slot_left, Error *err)
     return 0;
 }
 
+// What a cutover with --reverse has left: slot and publication on the sink, a ledger on the source.
+static int clean_way_back(Cleanup *c, Error *err)
+{
+    bool exists = false;
+
+    if (reverse_exists(&c->ctx, &exists, err))
+        return -1;
+    return exists ? reverse_remove(&c->ctx, err) : 0;
+}
+
+// Only the ledger knows what the source's setting was: it must not go without a word.
+static int warn_of_closed_source(const Cleanup *c, Error *err)
+{
+    CutoverRow row = {0};
+
+    if (!c->known || ledger_cutover_get(c->ledger.conn, c->ledger.task.id, &row, err))
+        return c->known ? -1 : 0;
+    if (!row.source_changed)
+        return 0;
+    auto_free char *remedy = source_gate_remedy(c->source, row.restore);
+    if (row.state == CUTOVER_DONE) {
+        log_warn("cleanup", "the source's database stays read-only since the cutover; to take writes there again: %s", remedy);
+        return 0;
+    }
+    log_warn("cleanup", "a cutover that did not come to its end has left the source's database read-only: it takes writes again");
+    return source_gate_open(&c->ctx, c->source, row.restore, err);
+}
+
 // ---- in order -----------------------------------------------------------------------------------------------------
 
 static int sink_is_needed(const Cleanup *c, bool slot_left, Error *err)
@@ -168,6 +199,8 @@ static int clean(Cleanup *c, Error *err)
     }
     if (c->known)
         warn_of_held_objects(c);
+    if (clean_way_back(c, err) || warn_of_closed_source(c, err))
+        return -1;
     if (ledger_remove(c->ledger.conn, c->ctx.task->name, err))
         return -1;
     log_info("cleanup", "nothing of task \"%s\" is left%s", c->ctx.task->name,
