@@ -36,6 +36,15 @@
       "kubeferry migration suspend mytask")                                                                            \
     X(MIGRATION_RESUME, "migration resume", migration_resume, "let a suspended task go on from where it was",          \
       "kubeferry migration resume mytask")                                                                             \
+    X(MIGRATION_VERIFY, "migration verify", migration_verify,                                                          \
+      "compare both ends row by row at one moment, while changes are followed; with --wait, exit 1 when they differ",   \
+      "kubeferry migration verify mytask --wait")                                                                      \
+    X(MIGRATION_CUTOVER, "migration cutover", migration_cutover,                                                       \
+      "switch to the sink: keep writes from the source, apply the rest, set sequences, turn on what was held back; "   \
+      "undone as a whole if it fails (docs/cutover.md)",                                                               \
+      "kubeferry migration cutover mytask --wait\n"                                                                    \
+      "kubeferry migration cutover mytask --block lock --limit 10 --auto-approve --wait\n"                             \
+      "kubeferry migration cutover mytask --cancel")                                                                   \
     X(MIGRATION_TERMINATE, "migration terminate", migration_terminate,                                                 \
       "delete tasks: stops them and drops slot and publication on the source. The data on both ends stays",            \
       "kubeferry migration terminate mytask\nkubeferry migration terminate mytask --auto-approve --wait")              \
@@ -92,6 +101,11 @@ typedef enum Option {
     O_PREVIOUS,
     O_WATCH,
     O_AUTO_APPROVE,
+    O_BLOCK,
+    O_VERIFICATION,
+    O_LIMIT,
+    O_MAX_LAG,
+    O_CANCEL,
     O_FORCE,
     O_TIMEOUT,
     O_SET,
@@ -122,6 +136,8 @@ MUST_CHECK int migration_logs(Cli *cli, Error *err);
 MUST_CHECK int migration_templates(Cli *cli, Error *err);
 MUST_CHECK int migration_suspend(Cli *cli, Error *err);
 MUST_CHECK int migration_resume(Cli *cli, Error *err);
+MUST_CHECK int migration_verify(Cli *cli, Error *err);
+MUST_CHECK int migration_cutover(Cli *cli, Error *err);
 MUST_CHECK int migration_terminate(Cli *cli, Error *err);
 MUST_CHECK int addon_list(Cli *cli, Error *err);
 MUST_CHECK int addon_describe(Cli *cli, Error *err);

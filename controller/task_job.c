@@ -324,6 +324,8 @@ static void fill_pod_metadata(json_object *metadata, const JobWish *wish)
     add_text(labels, LABEL_WORK, work_info(wish->work)->verb);
     if (wish->work == STEP_CDC)
         add_text(annotations, ANNOTATION_STEP, "cdc");
+    if (wish->work == WORK_CUTOVER) // another request is another Job
+        add_text(annotations, ANNOTATION_REQUEST, wish->spec->cutover.request);
     if (wish->work < STEP_CDC) {
         auto_free char *order = memory_printf("%zu", task_plan_order(wish->plan, wish->work));
         add_text(annotations, ANNOTATION_ORDER, order);

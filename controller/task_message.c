@@ -184,8 +184,8 @@ static void say_cutover(const TaskFacts *facts, TaskMessage *out)
 static void say_cutover_failed(const TaskFacts *facts, TaskMessage *out)
 {
     say_cutover(facts, out);
-    put_sentence(&out->text, "The source takes writes and changes are followed; to try again, change spec.cutover, or set "
-                             "requested to false and to true again");
+    put_sentence(&out->text, "The source takes writes and changes are followed; to try again, give "
+                             "spec.cutover.request another text, or change what else stands there");
 }
 
 static void say_cutover_waiting(const TaskFacts *facts, TaskMessage *out)

@@ -89,6 +89,7 @@ static void read_side_works(TaskSpec *spec)
     spec->verification = (SpecVerification){.request = k8s_text(verification, "request"),
                                             .every_minutes = (int)k8s_integer(verification, "everyMinutes", 0)};
     spec->cutover = (SpecCutover){.requested = k8s_bool(cutover, "requested"),
+                                  .request = k8s_text(cutover, "request"),
                                   .block = k8s_text(cutover, "block"),
                                   .verification = k8s_text(cutover, "verification"),
                                   .timeout_seconds = (int)k8s_integer(cutover, "timeoutSeconds", 0),

@@ -30,7 +30,7 @@ typedef struct SpecVerification {
 
 typedef struct SpecCutover { // texts: "" when not given; numbers: 0
     bool requested;
-    const char *block, *verification;
+    const char *request, *block, *verification;
     int timeout_seconds, max_lag_seconds;
     json_object *service; // NULL: none
 } SpecCutover;

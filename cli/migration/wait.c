@@ -131,6 +131,38 @@ int wait_ready(Cli *cli, const char *name, bool visible, Error *err)
     return error_hint(err, "it goes on in the cluster: kubeferry migration describe %s", name);
 }
 
+int wait_for(Cli *cli, const char *name, bool (*ended)(void *context, json_object *task), void *context, Error *err)
+{
+    Waiting w;
+    bool done = false;
+    int rc = 0;
+
+    start(&w, cli, name);
+    while (rc == 0 && !done && !time_is_over(&w) && !stop_requested()) {
+        json_object *task = NULL;
+        TaskView view;
+        if (cli_get_task(cli, name, &task, err)) {
+            rc = err->http_status ? -1 : 0; // no answer: again
+        } else {
+            task_view_read(task, &view);
+            done = ended(context, task);
+            if (!done)
+                show_line(&w, &view);
+            json_object_put(task);
+        }
+        if (rc == 0 && !done)
+            stop_sleep_ms(ASK_MS);
+    }
+    free(w.last_line);
+    if (rc || done)
+        return rc;
+    if (stop_requested())
+        return stop_check(err);
+    error_set(err, ERROR_CONDITION, "the task %s has not come to an end of it within %lld s", name,
+              (long long)cli_number(cli, O_TIMEOUT, 0));
+    return error_hint(err, "it goes on in the cluster: kubeferry migration describe %s", name);
+}
+
 int wait_gone(Cli *cli, const char *name, Error *err)
 {
     Waiting w;

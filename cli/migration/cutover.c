@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: Apache-2.0
+// migration cutover: asks the controller to switch to the sink, or takes that back.
+#include "cli/commands.h"
+
+#include "cli/migration/wait.h"
+#include "cli/prompt.h"
+#include "common/base/clock.h"
+#include "common/base/memory.h"
+#include "common/k8s/k8s_object.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static int approve(const char *name, Error *err)
+{
+    auto_free char *question = memory_printf("Writes will be kept from the source of %s, and the sink takes over.\n"
+                                             "Type the name again to switch: ",
+                                             name);
+    char *answer = NULL;
+
+    if (prompt_line(question, false, &answer, err)) {
+        if (err->code == ERROR_USAGE)
+            error_hint(err, "--auto-approve switches without asking");
+        return -1;
+    }
+    auto_free char *typed = answer;
+    if (strcmp(typed, name) == 0)
+        return 0;
+    return error_set(err, ERROR_CONDITION, "'%.80s' was typed, not '%s': nothing is switched", typed, name);
+}
+
+static void add_text(json_object *object, const char *field, const char *text)
+{
+    if (text)
+        json_object_object_add(object, field, json_object_new_string(text));
+}
+
+static void add_number(const Cli *cli, json_object *object, const char *field, int option)
+{
+    if (cli_given(cli, option))
+        json_object_object_add(object, field, json_object_new_int64(cli_number(cli, option, 0)));
+}
+
+static json_object *make_patch(const Cli *cli)
+{
+    char request[CLOCK_TEXT_SIZE];
+    json_object *patch = json_object_new_object(), *spec = json_object_new_object(), *wish = json_object_new_object();
+
+    json_object_object_add(wish, "requested", json_object_new_boolean(!cli_given(cli, O_CANCEL)));
+    clock_format(clock_now(), request); // a text that was not there before: what was refused is tried again
+    add_text(wish, "request", request);
+    add_text(wish, "block", cli_text(cli, O_BLOCK));
+    add_text(wish, "verification", cli_text(cli, O_VERIFICATION));
+    add_number(cli, wish, "timeoutSeconds", O_LIMIT);
+    add_number(cli, wish, "maxLagSeconds", O_MAX_LAG);
+    json_object_object_add(spec, "cutover", wish);
+    json_object_object_add(patch, "spec", spec);
+    return patch;
+}
+
+// What failed before and still stands in the status is no answer to this request: only what began after it counts.
+typedef struct Switch {
+    char *before; // startTime of the attempt that was there before
+    bool done;
+    Error *err;
+} Switch;
+
+static bool has_ended(void *context, json_object *task)
+{
+    Switch *wanted = context;
+    json_object *found = k8s_at(task, "status", "cutover", NULL);
+    const char *state = k8s_text(found, "state"), *message = k8s_text(found, "message");
+
+    if (strcmp(state, "Done") == 0) {
+        wanted->done = true;
+        printf("switched: writes were kept from the source for %s s\n",
+               *k8s_text(found, "blockedSeconds") ? k8s_text(found, "blockedSeconds") : "less than 0.1");
+        return true;
+    }
+    if ((strcmp(state, "Undone") != 0 && strcmp(state, "Refused") != 0) ||
+        strcmp(k8s_text(found, "startTime"), wanted->before) == 0)
+        return false;
+    error_set(wanted->err, ERROR_CONDITION, "not switched (%s), the source takes writes: %s", state,
+              *message ? message : "the worker left no message");
+    return true;
+}
+
+static int check(json_object *task, const char *name, Error *err)
+{
+    const char *status = k8s_text(k8s_member(task, "status"), "taskStatus");
+
+    if (strcmp(status, "Running") == 0)
+        return 0;
+    error_set(err, ERROR_CONDITION, "the task %s does not follow changes (it is %s): it cannot switch now", name,
+              *status ? status : "not seen by the controller yet");
+    return error_hint(err, "wait until kubeferry migration list shows Running, with a small lag");
+}
+
+static int ask_for_it(Cli *cli, const char *name, Error *err)
+{
+    auto_free char *path = cli_task_path(cli, name);
+    json_object *patch = make_patch(cli);
+    int rc = cli_send(cli, "PATCH", path, "application/merge-patch+json", patch, NULL, err);
+
+    json_object_put(patch);
+    return rc;
+}
+
+int migration_cutover(Cli *cli, Error *err)
+{
+    const char *name = cli_text(cli, O_NAME);
+    bool cancel = cli_given(cli, O_CANCEL);
+    json_object *task = NULL;
+
+    if (cli_get_task(cli, name, &task, err))
+        return -1;
+    auto_free char *before = memory_strdup(k8s_text(k8s_at(task, "status", "cutover", NULL), "startTime"));
+    int rc = cancel ? 0 : check(task, name, err);
+    json_object_put(task);
+    if (rc || (!cancel && !cli_given(cli, O_AUTO_APPROVE) && approve(name, err)) || ask_for_it(cli, name, err))
+        return -1;
+    printf("MigrationTask %s %s\n", name, cancel ? "does not switch" : "switches as soon as everything is ready");
+    fflush(stdout);
+    Switch wanted = {.before = before, .err = err};
+    if (cancel || !cli_given(cli, O_WAIT))
+        return 0;
+    if (wait_for(cli, name, has_ended, &wanted, err))
+        return -1;
+    return wanted.done ? 0 : -1;
+}
