@@ -110,5 +110,9 @@ void log_failure(const char *logger, const Error *err)
     char state[32] = "";
     if (err->sqlstate[0])
         snprintf(state, sizeof state, " (SQLSTATE %s)", err->sqlstate);
-    log_write(LOG_ERROR, logger, "%s%s%s%s", err->message, state, err->hint[0] ? ". What to do: " : "", err->hint);
+    // Some of libpq's sentences end in a stop already.
+    size_t len = strlen(err->message);
+    bool stops = len > 0 && err->message[len - 1] == '.' && !state[0];
+    const char *joint = !err->hint[0] ? "" : stops ? " What to do: " : ". What to do: ";
+    log_write(LOG_ERROR, logger, "%s%s%s%s", err->message, state, joint, err->hint);
 }

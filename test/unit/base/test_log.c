@@ -42,6 +42,15 @@ static void write_json(void)
     log_failure("pg", &err);
 }
 
+static void write_sentence(void)
+{
+    Error err = {0};
+    log_init(LOG_TEXT, LOG_INFO);
+    error_set(&err, ERROR_CREDENTIALS, "provide the file.");
+    error_hint(&err, "look");
+    log_failure("pg", &err);
+}
+
 static void count_before(void)
 {
     hooks_before++;
@@ -75,6 +84,13 @@ static void test_json_is_one_object(void **state)
     json_object_put(o);
 }
 
+static void test_a_sentence_ends_once(void **state)
+{
+    (void)state;
+    capture(write_sentence);
+    assert_non_null(strstr(captured, "provide the file. What to do: look\n"));
+}
+
 static void test_hooks_stand_around_each_line(void **state)
 {
     (void)state;
@@ -90,6 +106,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_text_is_one_line_without_secrets),
         cmocka_unit_test(test_json_is_one_object),
+        cmocka_unit_test(test_a_sentence_ends_once),
         cmocka_unit_test(test_hooks_stand_around_each_line),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
