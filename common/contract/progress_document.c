@@ -211,6 +211,10 @@ void progress_copied(Progress *p, int64_t rows, int64_t bytes, bool final)
     take_sample(p);
     p->rows_done = final || rows > p->rows_done ? rows : p->rows_done;
     p->bytes_done = final || bytes > p->bytes_done ? bytes : p->bytes_done;
+    if (final) {
+        p->rows_total = p->rows_done;
+        p->bytes_total = p->bytes_done;
+    }
     pthread_mutex_unlock(&p->lock);
 }
 

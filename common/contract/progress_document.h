@@ -108,7 +108,7 @@ void progress_worker_start(Progress *p, int worker, const char *relation, const 
 void progress_worker_rows(Progress *p, int worker, int64_t rows, int64_t bytes);
 void progress_worker_end(Progress *p, int worker);
 // What all processes together have copied so far, as committed; what our workers have in hand comes on top. The counts
-// do not go back, unless this is their end.
+// do not go back, unless this is their end: then they are the totals, too, which were estimates until then.
 void progress_copied(Progress *p, int64_t rows, int64_t bytes, bool final);
 void progress_table_done(Progress *p, int64_t tables); // so many more
 void progress_index_done(Progress *p);

@@ -98,6 +98,8 @@ static int end_copying(CopyRun *run, CopyJob *job, Error *err)
     if (!copy_job_rows_complete(job) || !run->snapshot->conn)
         return 0;
     slot_release(run->snapshot);
+    if (read_ledger(run, job, true, err))
+        return -1;
     log_info("copy", "all rows are in; the snapshot is released");
     progress_phase(run->ctx->progress, "building indexes");
     return ledger_share_put(run->ledger, SHARE_COPIED, "", err);

@@ -144,6 +144,8 @@ static void test_counts_of_all_processes(void **state)
     progress_copied(p, 310, 3100, true);
     assert_int_equal(p->rows_done, 310);
     assert_int_equal(p->bytes_done, 3100);
+    assert_int_equal(p->rows_total, 310); // what was an estimate is known now: nothing is left
+    assert_int_equal(p->bytes_total, 3100);
 }
 
 static void test_rates(void **state)
