@@ -93,6 +93,10 @@ static void report(Applier *a, const Batch *b, const ApplyCounts *counts)
     p->batches += b->count > 0;
     if (b->ends_at_commit) {
         p->lsn_applied = b->end_lsn;
+        // Until the monitor looks again the source stands where it stood.
+        p->lag_bytes = p->lsn_source > p->lsn_applied ? (int64_t)(p->lsn_source - p->lsn_applied) : 0;
+        if (p->lag_bytes == 0)
+            p->lag_seconds = 0;
         if (b->commit_time > 0)
             p->commit_time = b->commit_time;
         p->transactions += b->transactions + a->open_transactions;
