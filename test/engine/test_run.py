@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A whole migration while applications write; what it shows; stopping and going on; steps."""
 
+import datetime
 import json
 import os
 import pty
@@ -89,7 +90,8 @@ def test_progress_metrics_and_health(pair):
         assert document["step"] == "cdc" and document["state"] == "running" and document["error"] is None
         assert [step["state"] for step in document["steps"]] == ["done", "done", "done", "off", "running"]
         assert document["copy"]["tablesDone"] == document["copy"]["tablesTotal"] == 5
-        assert document["copy"]["rowsDone"] == 100011
+        assert document["copy"]["rowsDone"] == document["copy"]["rowsTotalEstimate"] == 100011
+        assert document["copy"]["bytesDone"] == document["copy"]["bytesTotal"] > 0 and document["copy"]["secondsLeft"] is None
         assert document["stream"]["changes"] >= 2 and document["stream"]["lagBytes"] >= 0
         assert document["stream"]["lagP50Seconds"] < 5
         assert document["slot"]["name"] == pair.slot
@@ -107,12 +109,18 @@ def number(lsn):
     return (int(high, 16) << 32) + int(low, 16)
 
 
-def test_position_line_every_ten_seconds(pair):
+def test_position_and_metrics_lines_every_ten_seconds(pair):
     prepare_bank(pair, 1)
     with pair.following() as engine:
         pair.source.execute("UPDATE pgbench_branches SET filler = 'x'")
-        form = r"INFO position_logger - current_position \| lsn:[0-9A-F]+/[0-9A-F]+,timestamp:\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3} UTC-0000"
-        engine.until_output(form, 25)
+        committed = pair.source.value("SELECT date_trunc('second', now() AT TIME ZONE 'UTC')")
+        form = r"INFO position_logger - current_position \| lsn:[0-9A-F]+/[0-9A-F]+,timestamp:(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)\.\d{3} UTC-0000"
+        line = engine.until_output(form, 25)
+        shown = datetime.datetime.strptime(line.group(1), "%Y-%m-%d %H:%M:%S")
+        assert abs((shown - committed).total_seconds()) < 15, "the time of a commit on the source"
+        engine.until_output(r"INFO metrics - transactions:\d+,changes:\d+,changes_per_second:\d+,lag_bytes:\d+,"
+                            r"lag_seconds:\d+\.\d+,slot_retained_bytes:\d+\n", 5)
+        engine.until_output("(?s)" + form + ".*" + form, 25)
 
 
 def test_plain_lines_where_no_terminal_is(pair):
