@@ -45,6 +45,10 @@
       "kubeferry migration cutover mytask --wait\n"                                                                    \
       "kubeferry migration cutover mytask --block lock --limit 10 --auto-approve --wait\n"                             \
       "kubeferry migration cutover mytask --cancel")                                                                   \
+    X(MIGRATION_ROLLBACK, "migration rollback", migration_rollback,                                                    \
+      "switch back to the source, after the switch of a task of the type initialization-and-twoway-cdc: nothing that "  \
+      "was written to the sink is lost",                                                                               \
+      "kubeferry migration rollback mytask --wait")                                                                    \
     X(MIGRATION_TERMINATE, "migration terminate", migration_terminate,                                                 \
       "delete tasks: stops them and drops slot and publication on the source. The data on both ends stays",            \
       "kubeferry migration terminate mytask\nkubeferry migration terminate mytask --auto-approve --wait")              \
@@ -138,6 +142,7 @@ MUST_CHECK int migration_suspend(Cli *cli, Error *err);
 MUST_CHECK int migration_resume(Cli *cli, Error *err);
 MUST_CHECK int migration_verify(Cli *cli, Error *err);
 MUST_CHECK int migration_cutover(Cli *cli, Error *err);
+MUST_CHECK int migration_rollback(Cli *cli, Error *err);
 MUST_CHECK int migration_terminate(Cli *cli, Error *err);
 MUST_CHECK int addon_list(Cli *cli, Error *err);
 MUST_CHECK int addon_describe(Cli *cli, Error *err);

@@ -190,7 +190,7 @@ static void on_status_written(void *context, const K8sReply *reply)
 
 static bool is_trouble(const TaskFacts *facts, const TaskRow *row)
 {
-    static const char *const ROWS[] = {"exhausted", "blocked", "retrying", "cleanup-failed", "foreign-job", "cutover-waiting"};
+    static const char *const ROWS[] = {"exhausted", "blocked", "retrying", "cleanup-failed", "foreign-job", "cutover-waiting", "rollback-waiting"};
 
     for (size_t i = 0; i < sizeof ROWS / sizeof *ROWS; i++)
         if (strcmp(row->id, ROWS[i]) == 0)
@@ -254,6 +254,8 @@ static int64_t look_again_ms(const TaskFacts *facts, const TaskRow *row)
         seconds = task_facts_retry_time(&facts->works[WORK_CLEANUP]) - facts->now;
     else if (strcmp(row->id, "cutover-waiting") == 0)
         seconds = task_facts_retry_time(&facts->works[WORK_CUTOVER]) - facts->now;
+    else if (strcmp(row->id, "rollback-waiting") == 0)
+        seconds = task_facts_retry_time(&facts->works[WORK_ROLLBACK]) - facts->now;
     else if (strcmp(row->id, "following") == 0 && facts->spec.verification.every_minutes > 0)
         seconds = VERIFY_LOOK_S;
     else if (facts->task->deleted <= 0 && facts->current >= 0 &&

@@ -58,6 +58,7 @@ void task_read_status(json_object *object, SeenStatus *out)
         .verification = json_hash(verification),
         .verify_request = json_hash_text(k8s_text(verification, "request")),
         .cutover = json_hash(cutover),
+        .rollback = json_hash(k8s_member(status, "rollback")),
         .service_switched = *k8s_text(cutover, "service") != '\0',
         .init_started = k8s_time(k8s_text(initialization, "startTime")),
         .init_finished = k8s_time(k8s_text(initialization, "finishTime")),

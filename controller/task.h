@@ -50,7 +50,7 @@ typedef struct SeenStatus {
     double init_started, init_finished, cdc_started, verify_started;
     SeenCondition conditions[CONDITION_TYPES];
     uint64_t initialization, cdc_metrics, cdc_failed, progress, prechecks; // json_hash of each
-    uint64_t verification, cutover;                    // the same
+    uint64_t verification, cutover, rollback;          // the same
     uint64_t verify_request;                           // json_hash_text of the request that was answered
     bool service_switched;
     int64_t copy[COPY_COUNTS];                         // -1: not there

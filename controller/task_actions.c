@@ -333,12 +333,28 @@ static void create_cutover(Run *run, const TaskFacts *facts)
     add_job(run, facts, WORK_CUTOVER, false);
 }
 
+static void create_rollback(Run *run, const TaskFacts *facts)
+{
+    add_secret(run, facts);
+    add_job(run, facts, WORK_ROLLBACK, false);
+}
+
+static void delete_switch(Run *run, const TaskFacts *facts, int work, bool wanted)
+{
+    const WorkFacts *w = &facts->works[work];
+    bool again = work_is_failed(w) && !w->outdated && wanted;
+
+    add_deletion(run, facts, work, again ? w->job->attempt + 1 : 1);
+}
+
 static void delete_cutover(Run *run, const TaskFacts *facts)
 {
-    const WorkFacts *w = &facts->works[WORK_CUTOVER];
-    bool again = work_is_failed(w) && !w->outdated && facts->spec.cutover.requested;
+    delete_switch(run, facts, WORK_CUTOVER, facts->spec.cutover.requested);
+}
 
-    add_deletion(run, facts, WORK_CUTOVER, again ? w->job->attempt + 1 : 1);
+static void delete_rollback(Run *run, const TaskFacts *facts)
+{
+    delete_switch(run, facts, WORK_ROLLBACK, facts->spec.rollback.requested);
 }
 
 // The whole selector, or the type ExternalName: what led to the source is replaced.
@@ -378,7 +394,8 @@ static void (*const ACTIONS[ACTION_COUNT])(Run *run, const TaskFacts *facts) = {
     [ACTION_DELETE_WORKERS] = delete_workers,   [ACTION_CREATE_CLEANUP] = create_cleanup,
     [ACTION_DELETE_CLEANUP] = delete_cleanup,   [ACTION_CREATE_VERIFY] = create_verify,
     [ACTION_DELETE_VERIFY] = delete_verify,     [ACTION_CREATE_CUTOVER] = create_cutover,
-    [ACTION_DELETE_CUTOVER] = delete_cutover,   [ACTION_SWITCH_SERVICE] = switch_service,
+    [ACTION_DELETE_CUTOVER] = delete_cutover,   [ACTION_CREATE_ROLLBACK] = create_rollback,
+    [ACTION_DELETE_ROLLBACK] = delete_rollback, [ACTION_SWITCH_SERVICE] = switch_service,
 };
 
 void task_action_start(const ActionTools *tools, const TaskFacts *facts, TaskAction action,
@@ -388,7 +405,8 @@ void task_action_start(const ActionTools *tools, const TaskFacts *facts, TaskAct
 
     *run = (Run){.tools = *tools, .done = done, .context = context, .task_key = memory_strdup(facts->task->key)};
     run->first_alone = action == ACTION_CREATE_JOBS || action == ACTION_CREATE_CLEANUP ||
-                       action == ACTION_CREATE_VERIFY || action == ACTION_CREATE_CUTOVER;
+                       action == ACTION_CREATE_VERIFY || action == ACTION_CREATE_CUTOVER ||
+                       action == ACTION_CREATE_ROLLBACK;
     if (ACTIONS[action])
         ACTIONS[action](run, facts);
     if (run->count == 0)

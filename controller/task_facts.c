@@ -14,7 +14,7 @@ enum {
     FAILED_RETRY_MAX_S = 600,
     EXHAUSTED_RETRY_S = 15,
     EXHAUSTED_RETRY_MAX_S = 300,
-    SOON_RETRY_S = 10, // cleaning up, and the switch
+    SOON_RETRY_S = 10, // cleaning up, and the switches
     SOON_RETRY_MAX_S = 120,
     START_S = 45, // a pod that has not started after that is worth a word
     FRESH_S = 30, // what a worker said counts as the present for so long
@@ -41,7 +41,7 @@ bool work_is_failed(const WorkFacts *work)
 
 double task_facts_retry_time(const WorkFacts *work)
 {
-    bool soon = work->job->work == WORK_CLEANUP || work->job->work == WORK_CUTOVER, person = work->state == WORK_FAILED;
+    bool soon = work->job->work >= WORK_CUTOVER, person = work->state == WORK_FAILED;
     int first = soon ? SOON_RETRY_S : person ? FAILED_RETRY_S : EXHAUSTED_RETRY_S;
     int most = soon ? SOON_RETRY_MAX_S : person ? FAILED_RETRY_MAX_S : EXHAUSTED_RETRY_MAX_S;
     double delay = first;
@@ -206,7 +206,7 @@ static void listen_to_worker(TaskFacts *facts)
     if (w->state == WORK_RUNNING && progress && progress->work == work &&
         facts->monotonic - progress->at < FRESH_S) {
         facts->said = &progress->said;
-        facts->following = work == STEP_CDC && progress->said.state == PROGRESS_RUNNING && progress->said.lsn_applied > 0;
+        facts->following = (work == STEP_CDC || work == WORK_REVERSE) && progress->said.state == PROGRESS_RUNNING && progress->said.lsn_applied > 0;
         return;
     }
     if (w->state == WORK_RUNNING)
@@ -222,14 +222,19 @@ static void listen_to_worker(TaskFacts *facts)
 
 // ---- beside cdc ------------------------------------------------------------------------------------------------------
 
-static const ProgressRead *words_of(const WorkFacts *w, ProgressRead *words)
+static ProgressRead *words_of(const WorkFacts *w)
 {
     const WorkerPod *pod = w->failed && !(w->pod && w->pod->exit_code == 0) ? w->failed : w->pod;
+    ProgressRead *words;
     Error ignored;
 
-    if (!pod || !*pod->message || progress_read(pod->message, strlen(pod->message), words, &ignored))
+    if (!pod || !*pod->message)
         return NULL;
-    return words;
+    words = memory_alloc(sizeof *words);
+    if (progress_read(pod->message, strlen(pod->message), words, &ignored) == 0)
+        return words;
+    free(words);
+    return NULL;
 }
 
 static bool verification_is_due(const TaskFacts *facts)
@@ -249,8 +254,8 @@ static bool verification_is_due(const TaskFacts *facts)
 
 static void look_beside(TaskFacts *facts)
 {
-    facts->verified = words_of(&facts->works[WORK_VERIFY], &facts->verify_words);
-    facts->switched = words_of(&facts->works[WORK_CUTOVER], &facts->cutover_words);
+    for (int work = WORK_VERIFY; work <= WORK_ROLLBACK; work++)
+        facts->words[work] = words_of(&facts->works[work]);
     facts->verify_wanted = verification_is_due(facts);
 }
 
@@ -278,13 +283,16 @@ void task_facts_gather(const Store *store, const WorkerSettings *settings, Task 
         look_at_work(out, store, out->plan.works[i]);
     for (int work = STEP_COUNT; work < WORK_COUNT; work++)
         look_at_work(out, store, work);
+    if (out->works[WORK_CUTOVER].state == WORK_DONE && task_spec_both_ways(&out->spec))
+        out->plan.works[out->plan.count++] = WORK_REVERSE; // from the switch on
     out->begun = out->begun || task->seen.started > 0;
     out->touched = is_touched(out);
     if (out->planned && !out->unsupported)
         for (size_t i = 0; i < out->plan.count; i++)
             compare_inputs(out, settings, out->plan.works[i]);
     if (out->planned && !out->unsupported)
-        compare_inputs(out, settings, WORK_CUTOVER);
+        for (int work = WORK_CUTOVER; work <= WORK_ROLLBACK; work++)
+            compare_inputs(out, settings, work);
     find_current(out);
     listen_to_worker(out);
     look_beside(out);
@@ -298,9 +306,10 @@ void task_facts_free(TaskFacts *facts)
     free(facts->secret);
     if (facts->has_last_words)
         progress_read_free(&facts->last_words);
-    if (facts->verified)
-        progress_read_free(&facts->verify_words);
-    if (facts->switched)
-        progress_read_free(&facts->cutover_words);
+    for (int work = 0; work < WORK_COUNT; work++) {
+        if (facts->words[work])
+            progress_read_free(facts->words[work]);
+        free(facts->words[work]);
+    }
     *facts = (TaskFacts){0};
 }

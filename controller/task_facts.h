@@ -46,9 +46,7 @@ typedef struct TaskFacts {
     bool workers_left;   // Jobs or pods of ours, but the one that cleans up
     bool following;      // the worker of cdc says that it follows changes
     bool verify_wanted;    // a verification is asked for, or due, and not at work
-    const ProgressRead *verified; // last words of the one that verified, or switched; NULL: nothing
-    const ProgressRead *switched;
-    ProgressRead verify_words, cutover_words;
+    ProgressRead *words[WORK_COUNT]; // last words of those beside cdc; NULL: nothing. Owned
     const ProgressRead *said; // by the current work's worker, or its last words; NULL: nothing
     ProgressRead last_words;  // of an ended worker
     bool has_last_words;

@@ -126,12 +126,19 @@ static void add_count_arg(json_object *args, const char *name, int value)
     add_text_arg(args, name, text);
 }
 
-static void add_cutover_args(json_object *args, const SpecCutover *cutover)
+static const SpecSwitch *switch_of(const JobWish *wish) // NULL: it is none
 {
-    add_text_arg(args, "block", cutover->block);
-    add_text_arg(args, "verification", cutover->verification);
-    add_count_arg(args, "timeout", cutover->timeout_seconds);
-    add_count_arg(args, "max-lag", cutover->max_lag_seconds);
+    return wish->work == WORK_CUTOVER    ? &wish->spec->cutover
+           : wish->work == WORK_ROLLBACK ? &wish->spec->rollback
+                                         : NULL;
+}
+
+static void add_switch_args(json_object *args, const SpecSwitch *wanted)
+{
+    add_text_arg(args, "block", wanted->block);
+    add_text_arg(args, "verification", wanted->verification);
+    add_count_arg(args, "timeout", wanted->timeout_seconds);
+    add_count_arg(args, "max-lag", wanted->max_lag_seconds);
 }
 
 static void fill_args(json_object *args, const JobWish *wish)
@@ -141,8 +148,10 @@ static void fill_args(json_object *args, const JobWish *wish)
     json_object_array_add(args, json_object_new_string(work_info(wish->work)->verb));
     json_object_array_add(args, json_object_new_string("--task"));
     json_object_array_add(args, json_object_new_string(WORKER_TASK_DIR "/task.json"));
-    if (wish->work == WORK_CUTOVER)
-        add_cutover_args(args, &wish->spec->cutover);
+    if (task_spec_both_ways(wish->spec) && (wish->work == STEP_PRECHECK || wish->work == WORK_CUTOVER))
+        json_object_array_add(args, json_object_new_string("--reverse"));
+    if (switch_of(wish))
+        add_switch_args(args, switch_of(wish));
     else
         add_count_arg(args, "jobs", config->jobs);
     if (task_job_parallelism(wish->spec, wish->work) > 1) // each pod knows which it is by its index
@@ -302,7 +311,7 @@ static void fill_pod(json_object *pod, const WorkerSettings *settings, const Job
     json_object *tolerations = json_object_new_array(), *volumes = json_object_new_array();
 
     add_text(pod, "restartPolicy", "Never");
-    add_int(pod, "terminationGracePeriodSeconds", wish->work == WORK_CUTOVER ? UNDO_SECONDS : GRACE_SECONDS);
+    add_int(pod, "terminationGracePeriodSeconds", switch_of(wish) ? UNDO_SECONDS : GRACE_SECONDS);
     secure_pod(pod);
     add_pull_secrets(pod, settings->pull_secrets);
     add_all(tolerations, wish->spec->tolerations);
@@ -324,8 +333,8 @@ static void fill_pod_metadata(json_object *metadata, const JobWish *wish)
     add_text(labels, LABEL_WORK, work_info(wish->work)->verb);
     if (wish->work == STEP_CDC)
         add_text(annotations, ANNOTATION_STEP, "cdc");
-    if (wish->work == WORK_CUTOVER) // another request is another Job
-        add_text(annotations, ANNOTATION_REQUEST, wish->spec->cutover.request);
+    if (switch_of(wish)) // another request is another Job
+        add_text(annotations, ANNOTATION_REQUEST, switch_of(wish)->request);
     if (wish->work < STEP_CDC) {
         auto_free char *order = memory_printf("%zu", task_plan_order(wish->plan, wish->work));
         add_text(annotations, ANNOTATION_ORDER, order);
@@ -358,7 +367,7 @@ static void add_failure_policy(json_object *job, const JobWish *wish)
 // Cleaning up and the switch are tried again by us: the switch not by itself once it has kept writes away.
 static int backoff_limit(int work)
 {
-    if (work == WORK_CLEANUP || work == WORK_CUTOVER)
+    if (work == WORK_CLEANUP || work == WORK_CUTOVER || work == WORK_ROLLBACK)
         return 0;
     return work == WORK_VERIFY ? VERIFY_BACKOFF_LIMIT : BACKOFF_LIMIT;
 }

@@ -170,28 +170,49 @@ static void say_failure_and_retry(const TaskFacts *facts, TaskMessage *out)
     put_retry_time(task_facts_retry_time(&facts->works[facts->current]), &out->text);
 }
 
-// Why the switch has not taken place, in the words of the one that tried.
-static void say_cutover(const TaskFacts *facts, TaskMessage *out)
+// Why a switch has not taken place, in the words of the one that tried.
+static void say_switch(const TaskFacts *facts, int work, TaskMessage *out)
 {
-    const WorkFacts *w = &facts->works[WORK_CUTOVER];
-
-    if (facts->switched && *facts->switched->error.code)
-        put_error(facts->switched, &out->text);
+    if (facts->words[work] && *facts->words[work]->error.code)
+        put_error(facts->words[work], &out->text);
     else
-        buffer_printf(&out->text, "the switch ended without a word: %s", w->job->failed_message);
+        buffer_printf(&out->text, "%s ended without a word: %s", work_info(work)->doing,
+                      facts->works[work].job->failed_message);
+}
+
+static void say_switch_failed(const TaskFacts *facts, int work, const char *field, TaskMessage *out)
+{
+    auto_free char *what = memory_printf("All is as it was before, and changes are followed; to try again, give spec.%s.request "
+                                         "another text, or change what else stands there",
+                                         field);
+    say_switch(facts, work, out);
+    put_sentence(&out->text, what);
+}
+
+static void say_switch_waiting(const TaskFacts *facts, int work, TaskMessage *out)
+{
+    say_switch(facts, work, out);
+    put_retry_time(task_facts_retry_time(&facts->works[work]), &out->text);
 }
 
 static void say_cutover_failed(const TaskFacts *facts, TaskMessage *out)
 {
-    say_cutover(facts, out);
-    put_sentence(&out->text, "The source takes writes and changes are followed; to try again, give "
-                             "spec.cutover.request another text, or change what else stands there");
+    say_switch_failed(facts, WORK_CUTOVER, "cutover", out);
 }
 
 static void say_cutover_waiting(const TaskFacts *facts, TaskMessage *out)
 {
-    say_cutover(facts, out);
-    put_retry_time(task_facts_retry_time(&facts->works[WORK_CUTOVER]), &out->text);
+    say_switch_waiting(facts, WORK_CUTOVER, out);
+}
+
+static void say_rollback_failed(const TaskFacts *facts, TaskMessage *out)
+{
+    say_switch_failed(facts, WORK_ROLLBACK, "rollback", out);
+}
+
+static void say_rollback_waiting(const TaskFacts *facts, TaskMessage *out)
+{
+    say_switch_waiting(facts, WORK_ROLLBACK, out);
 }
 
 static void say_doing(const TaskFacts *facts, TaskMessage *out)
@@ -209,6 +230,7 @@ static const struct {
     {"retrying", say_failure},          {"cleanup-failed", say_cleanup_failed},
     {"suspended", say_suspended},       {"at-work", say_doing},
     {"cutover-failed", say_cutover_failed}, {"cutover-waiting", say_cutover_waiting},
+    {"rollback-failed", say_rollback_failed}, {"rollback-waiting", say_rollback_waiting},
 };
 
 void task_message(const TaskFacts *facts, const TaskRow *row, const Error *trouble, TaskMessage *out)

@@ -8,7 +8,7 @@
 #include "controller/work.h"
 
 typedef struct TaskPlan {
-    int works[STEP_COUNT]; // in order, cdc last
+    int works[STEP_COUNT + 1]; // in order; cdc, and after the switch of a task that goes both ways the stream back
     size_t count;
     size_t init_count; // those before cdc
 } TaskPlan;

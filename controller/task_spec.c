@@ -81,20 +81,26 @@ static void read_steps(TaskSpec *spec, json_object *initialization)
     read_config(k8s_at(spec->root, "cdc", "config", NULL), &spec->config[STEP_CDC]);
 }
 
+static void read_switch(json_object *object, SpecSwitch *out)
+{
+    *out = (SpecSwitch){.requested = k8s_bool(object, "requested"),
+                        .request = k8s_text(object, "request"),
+                        .block = k8s_text(object, "block"),
+                        .verification = k8s_text(object, "verification"),
+                        .timeout_seconds = (int)k8s_integer(object, "timeoutSeconds", 0),
+                        .max_lag_seconds = (int)k8s_integer(object, "maxLagSeconds", 0),
+                        .service = filled(object, "service")};
+}
+
 // What is done beside cdc when it is asked for.
 static void read_side_works(TaskSpec *spec)
 {
-    json_object *verification = k8s_member(spec->root, "verification"), *cutover = k8s_member(spec->root, "cutover");
+    json_object *verification = k8s_member(spec->root, "verification");
 
     spec->verification = (SpecVerification){.request = k8s_text(verification, "request"),
                                             .every_minutes = (int)k8s_integer(verification, "everyMinutes", 0)};
-    spec->cutover = (SpecCutover){.requested = k8s_bool(cutover, "requested"),
-                                  .request = k8s_text(cutover, "request"),
-                                  .block = k8s_text(cutover, "block"),
-                                  .verification = k8s_text(cutover, "verification"),
-                                  .timeout_seconds = (int)k8s_integer(cutover, "timeoutSeconds", 0),
-                                  .max_lag_seconds = (int)k8s_integer(cutover, "maxLagSeconds", 0),
-                                  .service = filled(cutover, "service")};
+    read_switch(k8s_member(spec->root, "cutover"), &spec->cutover);
+    read_switch(k8s_member(spec->root, "rollback"), &spec->rollback);
 }
 
 void task_spec_read(const char *text, size_t len, TaskSpec *out)
@@ -137,6 +143,11 @@ bool task_spec_wants_init(const TaskSpec *spec)
 bool task_spec_wants_cdc(const TaskSpec *spec)
 {
     return strcmp(spec->task_type, "initialization") != 0;
+}
+
+bool task_spec_both_ways(const TaskSpec *spec)
+{
+    return strcmp(spec->task_type, TWO_WAY) == 0;
 }
 
 // ---- what is not built ---------------------------------------------------------------------------------------------
@@ -240,9 +251,9 @@ bool task_spec_unsupported(const TaskSpec *spec, const char *namespace_name, Buf
     size_t before = out->len;
     char place[64];
 
-    if (strcmp(spec->task_type, TWO_WAY) == 0)
-        buffer_puts(out, "taskType: initialization-and-twoway-cdc is not supported yet, make the task anew with "
-                         "initialization-and-cdc; ");
+    if (spec->rollback.requested && !task_spec_both_ways(spec))
+        buffer_puts(out, "rollback.requested: only a task of the type initialization-and-twoway-cdc leaves a way back, "
+                         "take it out; ");
     check_secret(&spec->source, "sourceEndpoint", namespace_name, out);
     check_secret(&spec->sink, "sinkEndpoint", namespace_name, out);
     check_objects(spec->white_list, "whiteList", out);

@@ -28,12 +28,12 @@ typedef struct SpecVerification {
     int every_minutes;   // 0: only when asked to
 } SpecVerification;
 
-typedef struct SpecCutover { // texts: "" when not given; numbers: 0
+typedef struct SpecSwitch { // cutover or rollback; texts: "" when not given; numbers: 0
     bool requested;
     const char *request, *block, *verification;
     int timeout_seconds, max_lag_seconds;
     json_object *service; // NULL: none
-} SpecCutover;
+} SpecSwitch;
 
 typedef struct TaskSpec { // everything is borrowed from root
     json_object *root;
@@ -47,7 +47,7 @@ typedef struct TaskSpec { // everything is borrowed from root
     json_object *tolerations, *resources;
     int64_t slot_guard_bytes, sequence_margin;
     SpecVerification verification;
-    SpecCutover cutover;
+    SpecSwitch cutover, rollback;
 } TaskSpec;
 
 // Reads leniently: the schema has been checked by the API server. What is no JSON object reads as an empty one.
@@ -55,6 +55,7 @@ void task_spec_read(const char *text, size_t len, TaskSpec *out);
 void task_spec_free(TaskSpec *spec);
 bool task_spec_wants_init(const TaskSpec *spec); // task_type takes in the steps before cdc
 bool task_spec_wants_cdc(const TaskSpec *spec);
+bool task_spec_both_ways(const TaskSpec *spec); // leaves a way back at the switch
 // Names every field that asks for something that is not built, one after the other, with what to do; false when there is
 // none. namespace_name: of the task.
 bool task_spec_unsupported(const TaskSpec *spec, const char *namespace_name, Buffer *out);

@@ -187,20 +187,32 @@ static bool retrying(const TaskFacts *f)
     return current_is(f, WORK_RETRYING);
 }
 
-static const WorkFacts *cutover(const TaskFacts *f)
+// Of the switch and of the one back, which follow the same rules.
+static bool withdrawn(const WorkFacts *w, const SpecSwitch *wanted)
 {
-    return &f->works[WORK_CUTOVER];
+    return !wanted->requested && (work_at_work(w) || work_is_failed(w));
+}
+
+// Its checks refused it, or something was away, before any write was kept away: it may be tried again by itself.
+static bool may_repeat(const TaskFacts *f, int work)
+{
+    return f->works[work].state == WORK_EXHAUSTED && (!f->words[work] || f->words[work]->cutover_blocked <= 0);
+}
+
+static bool repeat_now(const TaskFacts *f, int work)
+{
+    const WorkFacts *w = &f->works[work];
+    return work_is_failed(w) && (w->outdated || (may_repeat(f, work) && f->now >= task_facts_retry_time(w)));
 }
 
 static bool cut_over(const TaskFacts *f)
 {
-    return cutover(f)->state == WORK_DONE;
+    return f->works[WORK_CUTOVER].state == WORK_DONE;
 }
 
 static bool service_behind(const TaskFacts *f)
 {
-    return cut_over(f) && f->spec.cutover.service && !f->task->seen.service_switched &&
-           !f->task->service_patched;
+    return cut_over(f) && f->spec.cutover.service && !f->task->seen.service_switched && !f->task->service_patched;
 }
 
 static bool cutover_ended(const TaskFacts *f)
@@ -208,36 +220,75 @@ static bool cutover_ended(const TaskFacts *f)
     return cut_over(f) && f->current < 0;
 }
 
-static bool cutover_withdrawn(const TaskFacts *f)
+static bool cutover_ending(const TaskFacts *f)
 {
-    return !f->spec.cutover.requested && (work_at_work(cutover(f)) || work_is_failed(cutover(f)));
+    return cut_over(f) && f->current == STEP_CDC;
 }
 
-// Its checks refused it, or something was away, before any write was kept from the source: it may try by itself.
-static bool cutover_may_repeat(const TaskFacts *f)
+static bool cutover_withdrawn(const TaskFacts *f)
 {
-    return cutover(f)->state == WORK_EXHAUSTED && (!f->switched || f->switched->cutover_blocked <= 0);
+    return withdrawn(&f->works[WORK_CUTOVER], &f->spec.cutover);
 }
 
 static bool cutover_again(const TaskFacts *f)
 {
-    return work_is_failed(cutover(f)) &&
-           (cutover(f)->outdated || (cutover_may_repeat(f) && f->now >= task_facts_retry_time(cutover(f))));
+    return repeat_now(f, WORK_CUTOVER);
 }
 
 static bool cutover_waiting(const TaskFacts *f)
 {
-    return work_is_failed(cutover(f)) && cutover_may_repeat(f);
+    return work_is_failed(&f->works[WORK_CUTOVER]) && may_repeat(f, WORK_CUTOVER);
 }
 
 static bool cutover_failed(const TaskFacts *f)
 {
-    return work_is_failed(cutover(f));
+    return work_is_failed(&f->works[WORK_CUTOVER]);
 }
 
 static bool cutting_over(const TaskFacts *f)
 {
-    return work_at_work(cutover(f));
+    return work_at_work(&f->works[WORK_CUTOVER]);
+}
+
+static bool rolled_back(const TaskFacts *f)
+{
+    return f->works[WORK_ROLLBACK].state == WORK_DONE;
+}
+
+static bool rollback_ended(const TaskFacts *f)
+{
+    return rolled_back(f) && f->current < 0;
+}
+
+static bool rollback_withdrawn(const TaskFacts *f)
+{
+    return withdrawn(&f->works[WORK_ROLLBACK], &f->spec.rollback);
+}
+
+static bool rollback_again(const TaskFacts *f)
+{
+    return repeat_now(f, WORK_ROLLBACK);
+}
+
+static bool rollback_waiting(const TaskFacts *f)
+{
+    return work_is_failed(&f->works[WORK_ROLLBACK]) && may_repeat(f, WORK_ROLLBACK);
+}
+
+static bool rollback_failed(const TaskFacts *f)
+{
+    return work_is_failed(&f->works[WORK_ROLLBACK]);
+}
+
+static bool rolling_back(const TaskFacts *f)
+{
+    return work_at_work(&f->works[WORK_ROLLBACK]);
+}
+
+static bool rollback_begin(const TaskFacts *f)
+{
+    return f->current == (int)WORK_REVERSE && f->following && f->spec.rollback.requested &&
+           f->works[WORK_ROLLBACK].state == WORK_ABSENT;
 }
 
 static bool verify_again(const TaskFacts *f)
@@ -255,18 +306,19 @@ static bool verify_begin(const TaskFacts *f)
 // A verification that is at work comes first: the switch may ask for its result.
 static bool cutover_begin(const TaskFacts *f)
 {
-    return f->current == STEP_CDC && f->following && f->spec.cutover.requested && cutover(f)->state == WORK_ABSENT &&
+    return f->current == STEP_CDC && f->following && f->spec.cutover.requested &&
+           f->works[WORK_CUTOVER].state == WORK_ABSENT &&
            !work_at_work(&f->works[WORK_VERIFY]);
+}
+
+static bool at_stream(const TaskFacts *f)
+{
+    return f->current == STEP_CDC || f->current == (int)WORK_REVERSE;
 }
 
 static bool following(const TaskFacts *f)
 {
-    return f->current == STEP_CDC && f->following;
-}
-
-static bool at_cdc(const TaskFacts *f)
-{
-    return f->current == STEP_CDC;
+    return at_stream(f) && f->following;
 }
 
 static bool all_done(const TaskFacts *f)
@@ -339,9 +391,25 @@ static const TaskRow ROWS[] = {
     // The switch, and comparing both ends.
     {"service", service_behind, ACTION_SWITCH_SERVICE, OUTCOME_KEEP, "", "CuttingOver",
      "The switch has taken place: the Service is made to lead to the sink."},
+    {"rolled-back", rollback_ended, ACTION_NONE, OUTCOME_READY, "Done", "RolledBack",
+     "The source has everything that was committed on the sink; applications use the source again."},
+    {"rollback-ending", rolled_back, ACTION_NONE, OUTCOME_WORKING, "Running", "RollingBack",
+     "The switch back has taken place, and the worker that followed changes is ending."},
+    {"rollback-withdrawn", rollback_withdrawn, ACTION_DELETE_ROLLBACK, OUTCOME_KEEP, "", "StreamingBack",
+     "The switch back is no longer asked for: the sink keeps its writes."},
+    {"rollback-again", rollback_again, ACTION_DELETE_ROLLBACK, OUTCOME_KEEP, "", "RollingBack",
+     "The switch back is tried again."},
+    {"rollback-waiting", rollback_waiting, ACTION_NONE, OUTCOME_WORKING, "Running", "RollbackWaiting",
+     "The switch back cannot begin yet and is tried again; no write was kept from the sink."},
+    {"rollback-failed", rollback_failed, ACTION_NONE, OUTCOME_STALLED, "Running", "RollbackFailed",
+     "The switch back has not taken place; the sink takes writes, and its changes are followed."},
+    {"rolling-back", rolling_back, ACTION_NONE, OUTCOME_WORKING, "Running", "RollingBack",
+     "The switch back to the source is under way."},
+    {"rollback-begin", rollback_begin, ACTION_CREATE_ROLLBACK, OUTCOME_KEEP, "", "RollingBack",
+     "The switch back is asked for, and the sink's changes are followed: it begins."},
     {"cut-over", cutover_ended, ACTION_NONE, OUTCOME_READY, "Done", "CutOver",
      "The sink has everything that was committed on the source; applications use the sink."},
-    {"cutover-ending", cut_over, ACTION_NONE, OUTCOME_WORKING, "Running", "CuttingOver",
+    {"cutover-ending", cutover_ending, ACTION_NONE, OUTCOME_WORKING, "Running", "CuttingOver",
      "The switch has taken place, and the worker that followed changes is ending."},
     {"cutover-withdrawn", cutover_withdrawn, ACTION_DELETE_CUTOVER, OUTCOME_KEEP, "", "Streaming",
      "The switch is no longer asked for: the source keeps its writes."},
@@ -362,8 +430,8 @@ static const TaskRow ROWS[] = {
 
     // At work.
     {"next-step", waiting, ACTION_RESUME_CURRENT, OUTCOME_KEEP, "Init", NULL, "The step before is done: this one begins."},
-    {"following", following, ACTION_NONE, OUTCOME_READY, "Running", "Streaming", "Changes are followed."},
-    {"before-following", at_cdc, ACTION_NONE, OUTCOME_WORKING, "Running", "Connecting",
+    {"following", following, ACTION_NONE, OUTCOME_READY, "Running", NULL, "Changes are followed."},
+    {"before-following", at_stream, ACTION_NONE, OUTCOME_WORKING, "Running", "Connecting",
      "The worker that follows changes is starting."},
     {"done", all_done, ACTION_NONE, OUTCOME_READY, "Done", "Done", "Everything is done."},
     {"at-work", always, ACTION_NONE, OUTCOME_WORKING, "Init", NULL, "A step is at work."},
@@ -403,6 +471,8 @@ const char *task_action_name(TaskAction action)
         [ACTION_DELETE_VERIFY] = "delete the Job that verified",
         [ACTION_CREATE_CUTOVER] = "create the Job that switches",
         [ACTION_DELETE_CUTOVER] = "delete the Job that switches",
+        [ACTION_CREATE_ROLLBACK] = "create the Job that switches back",
+        [ACTION_DELETE_ROLLBACK] = "delete the Job that switches back",
         [ACTION_SWITCH_SERVICE] = "patch the Service",
     };
     return NAMES[action];

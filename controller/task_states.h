@@ -23,6 +23,8 @@ typedef enum TaskAction { // each does nothing when it is done already
     ACTION_DELETE_VERIFY,
     ACTION_CREATE_CUTOVER,
     ACTION_DELETE_CUTOVER,
+    ACTION_CREATE_ROLLBACK,
+    ACTION_DELETE_ROLLBACK,
     ACTION_SWITCH_SERVICE, // makes the Service lead to the sink
     ACTION_COUNT
 } TaskAction;

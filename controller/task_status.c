@@ -63,7 +63,7 @@ typedef enum VerificationState {
 static VerificationState verification_state(const TaskFacts *facts)
 {
     const WorkFacts *w = &facts->works[WORK_VERIFY];
-    int64_t differences = facts->verified ? facts->verified->differences : -1;
+    int64_t differences = facts->words[WORK_VERIFY] ? facts->words[WORK_VERIFY]->differences : -1;
 
     if (work_at_work(w))
         return VERIFICATION_RUNNING;
@@ -91,7 +91,7 @@ static json_object *verification(const TaskFacts *facts, VerificationState state
 {
     static const char *const NAMES[] = {"", "Running", "Equal", "Different", "Failed"};
     const WorkerJob *job = facts->works[WORK_VERIFY].job;
-    const ProgressRead *words = state > VERIFICATION_RUNNING ? facts->verified : NULL;
+    const ProgressRead *words = state > VERIFICATION_RUNNING ? facts->words[WORK_VERIFY] : NULL;
     json_object *part = json_object_new_object();
 
     add_text(part, "request", job->request);
@@ -105,12 +105,12 @@ static json_object *verification(const TaskFacts *facts, VerificationState state
     return part;
 }
 
-static json_object *cutover(const TaskFacts *facts, const char *state)
+// status.cutover or status.rollback. service: the one that leads to where the switch went, or "".
+static json_object *switch_part(const TaskFacts *facts, int work, const char *state, const char *service)
 {
-    const WorkFacts *w = &facts->works[WORK_CUTOVER];
-    const ProgressRead *words = work_at_work(w) ? NULL : facts->switched;
+    const WorkFacts *w = &facts->works[work];
+    const ProgressRead *words = work_at_work(w) ? NULL : facts->words[work];
     bool over = w->state == WORK_DONE || work_is_failed(w);
-    bool service = facts->task->service_patched || facts->task->seen.service_switched;
     json_object *part = json_object_new_object();
     char seconds[32] = "";
 
@@ -120,15 +120,15 @@ static json_object *cutover(const TaskFacts *facts, const char *state)
     add_time(part, "startTime", w->job->created);
     add_time(part, "finishTime", over ? end_of(w->job) : 0);
     add_text(part, "blockedSeconds", seconds);
-    add_text(part, "service", service ? k8s_text(facts->spec.cutover.service, "name") : "");
+    add_text(part, "service", service);
     add_words(part, words);
     return part;
 }
 
-static const char *cutover_state(const TaskFacts *facts)
+static const char *switch_state(const TaskFacts *facts, int work)
 {
-    const WorkFacts *w = &facts->works[WORK_CUTOVER];
-    bool blocked = facts->switched && facts->switched->cutover_blocked > 0;
+    const WorkFacts *w = &facts->works[work];
+    bool blocked = facts->words[work] && facts->words[work]->cutover_blocked > 0;
 
     if (work_at_work(w))
         return "Running";
@@ -137,6 +137,17 @@ static const char *cutover_state(const TaskFacts *facts)
     if (!work_is_failed(w))
         return "";
     return blocked ? "Undone" : w->state == WORK_FAILED ? "Refused" : "Waiting";
+}
+
+static void add_switch(json_object *status, const TaskFacts *facts, int work, const SpecSwitch *wanted, uint64_t seen)
+{
+    const char *name = work_info(work)->verb, *state = switch_state(facts, work);
+    bool service = work == WORK_CUTOVER && (facts->task->service_patched || facts->task->seen.service_switched);
+
+    if (*state)
+        add_part(status, name, switch_part(facts, work, state, service ? k8s_text(wanted->service, "name") : ""), seen);
+    else if (seen != 0 && !wanted->requested && facts->works[work].state == WORK_ABSENT)
+        json_object_object_add(status, name, NULL); // withdrawn
 }
 
 // ---- taskStatus and conditions -------------------------------------------------------------------------------------
@@ -151,8 +162,8 @@ const char *task_status_name(const TaskFacts *facts, const TaskRow *row)
         return "Prepare";
     if (!facts->begun)
         return "InitPrepared";
-    if (facts->current == STEP_CDC)
-        return facts->works[STEP_CDC].state == WORK_WAITING ? "InitFinished" : "Running";
+    if (facts->current >= STEP_CDC)
+        return facts->works[facts->current].state == WORK_WAITING ? "InitFinished" : "Running";
     return facts->current < 0 ? "Done" : "Init";
 }
 
@@ -216,9 +227,9 @@ static void add_verified(json_object *list, const TaskFacts *facts, bool *change
     char message[160];
 
     if (equal || state == VERIFICATION_DIFFERENT) {
+        const ProgressRead *words = facts->words[WORK_VERIFY];
         snprintf(message, sizeof message, "%lld rows of %lld tables were compared at one moment: %lld differ",
-                 (long long)facts->verified->verified_rows, (long long)facts->verified->verified_tables,
-                 (long long)facts->verified->differences);
+                 (long long)words->verified_rows, (long long)words->verified_tables, (long long)words->differences);
         json_object_array_add(list, condition(facts, CONDITION_VERIFIED, equal ? 'T' : 'F',
                                               equal ? "Equal" : "Different", message, changed));
     } else if (seen->verified_reason) {
@@ -272,7 +283,7 @@ static double first_start(const TaskFacts *facts, bool cdc)
 
     for (size_t i = 0; i < facts->plan.count; i++) {
         const WorkerJob *job = facts->works[facts->plan.works[i]].job;
-        if ((facts->plan.works[i] == STEP_CDC) != cdc || !job || !job->exists || job->started <= 0)
+        if ((facts->plan.works[i] >= STEP_CDC) != cdc || !job || !job->exists || job->started <= 0)
             continue;
         if (first <= 0 || job->started < first)
             first = job->started;
@@ -286,7 +297,7 @@ static double last_finish(const TaskFacts *facts, bool with_cdc)
 
     for (size_t i = 0; i < facts->plan.count; i++) {
         const WorkerJob *job = facts->works[facts->plan.works[i]].job;
-        if ((facts->plan.works[i] != STEP_CDC || with_cdc) && job && job->finished > last)
+        if ((facts->plan.works[i] < STEP_CDC || with_cdc) && job && job->finished > last)
             last = job->finished;
     }
     return last;
@@ -306,7 +317,7 @@ static json_object *initialization(const TaskFacts *facts, const Judgement *judg
 {
     const SeenStatus *seen = &facts->task->seen;
     json_object *part = json_object_new_object();
-    bool done = facts->plan.init_count > 0 && (facts->current < 0 || facts->current == STEP_CDC);
+    bool done = facts->plan.init_count > 0 && (facts->current < 0 || facts->current >= STEP_CDC);
 
     add_time(part, "startTime", kept(seen->init_started, first_start(facts, false)));
     add_time(part, "finishTime", done ? kept(seen->init_finished, last_finish(facts, false)) : 0);
@@ -351,7 +362,7 @@ static void add_cdc(json_object *status, const TaskFacts *facts, const Judgement
         add_time(part, "startTime", started);
     if (due && known)
         add_part(part, "metrics", metrics(facts->said), seen->cdc_metrics);
-    add_failed_reason(part, judgement, facts->current == STEP_CDC);
+    add_failed_reason(part, judgement, facts->current >= STEP_CDC);
     if (json_hash(k8s_member(part, "failedReason")) == seen->cdc_failed)
         json_object_object_del(part, "failedReason");
     if (json_object_object_length(part) > 0)
@@ -458,14 +469,11 @@ static void add_side_works(json_object *status, const TaskFacts *facts)
 {
     const SeenStatus *seen = &facts->task->seen;
     VerificationState verified = verification_state(facts);
-    const char *switched = cutover_state(facts);
 
     if (verified != VERIFICATION_NONE)
         add_part(status, "verification", verification(facts, verified), seen->verification);
-    if (*switched)
-        add_part(status, "cutover", cutover(facts, switched), seen->cutover);
-    else if (seen->cutover != 0 && !facts->spec.cutover.requested && facts->works[WORK_CUTOVER].state == WORK_ABSENT)
-        json_object_object_add(status, "cutover", NULL); // withdrawn
+    add_switch(status, facts, WORK_CUTOVER, &facts->spec.cutover, seen->cutover);
+    add_switch(status, facts, WORK_ROLLBACK, &facts->spec.rollback, seen->rollback);
 }
 
 static void add_heads(json_object *status, const TaskFacts *facts, const TaskRow *row)

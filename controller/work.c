@@ -10,8 +10,10 @@ static const WorkInfo TABLE[WORK_COUNT] = {
     [STEP_INIT_STRUCT_LATER] = {"init-struct-later", "initstructlater", "InitStructLater",
                                 "making what comes after the rows"},
     [STEP_CDC] = {"cdc", "cdc", "Streaming", "following changes"},
+    [WORK_REVERSE] = {"reverse", "reverse", "StreamingBack", "following the sink's changes back into the source"},
     [WORK_VERIFY] = {"verify", "verify", "Verifying", "comparing both ends"},
     [WORK_CUTOVER] = {"cutover", "cutover", "CuttingOver", "switching to the sink"},
+    [WORK_ROLLBACK] = {"rollback", "rollback", "RollingBack", "switching back to the source"},
     [WORK_CLEANUP] = {"cleanup", "cleanup", "Terminating", "dropping slot and publication"},
 };
 

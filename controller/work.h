@@ -5,7 +5,14 @@
 
 #include "common/contract/steps.h"
 
-typedef enum Work { WORK_VERIFY = STEP_COUNT, WORK_CUTOVER, WORK_CLEANUP, WORK_COUNT } Work; // the others have the numbers of their steps
+typedef enum Work {
+    WORK_REVERSE = STEP_COUNT, // after the switch: follows the sink's changes back into the source
+    WORK_VERIFY,
+    WORK_CUTOVER,
+    WORK_ROLLBACK, // the switch in the other direction
+    WORK_CLEANUP,
+    WORK_COUNT
+} Work; // the others have the numbers of their steps
 
 typedef struct WorkInfo {
     const char *verb;     // of kubeferry-engine, and the label's value: "init-struct"

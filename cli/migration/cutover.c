@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// migration cutover: asks the controller to switch to the sink, or takes that back.
+// migration cutover, migration rollback: ask the controller to switch to the sink, or back, or take that back.
 #include "cli/commands.h"
 
 #include "cli/migration/wait.h"
@@ -11,11 +11,18 @@
 #include <stdio.h>
 #include <string.h>
 
-static int approve(const char *name, Error *err)
+typedef struct Direction {
+    const char *field;      // of spec and status
+    const char *from, *to;  // the ends
+} Direction;
+
+static const Direction FORTH = {"cutover", "source", "sink"}, BACK = {"rollback", "sink", "source"};
+
+static int approve(const Direction *way, const char *name, Error *err)
 {
-    auto_free char *question = memory_printf("Writes will be kept from the source of %s, and the sink takes over.\n"
+    auto_free char *question = memory_printf("Writes will be kept from the %s of %s, and the %s takes over.\n"
                                              "Type the name again to switch: ",
-                                             name);
+                                             way->from, name, way->to);
     char *answer = NULL;
 
     if (prompt_line(question, false, &answer, err)) {
@@ -41,7 +48,7 @@ static void add_number(const Cli *cli, json_object *object, const char *field, i
         json_object_object_add(object, field, json_object_new_int64(cli_number(cli, option, 0)));
 }
 
-static json_object *make_patch(const Cli *cli)
+static json_object *make_patch(const Cli *cli, const Direction *way)
 {
     char request[CLOCK_TEXT_SIZE];
     json_object *patch = json_object_new_object(), *spec = json_object_new_object(), *wish = json_object_new_object();
@@ -53,13 +60,14 @@ static json_object *make_patch(const Cli *cli)
     add_text(wish, "verification", cli_text(cli, O_VERIFICATION));
     add_number(cli, wish, "timeoutSeconds", O_LIMIT);
     add_number(cli, wish, "maxLagSeconds", O_MAX_LAG);
-    json_object_object_add(spec, "cutover", wish);
+    json_object_object_add(spec, way->field, wish);
     json_object_object_add(patch, "spec", spec);
     return patch;
 }
 
 // What failed before and still stands in the status is no answer to this request: only what began after it counts.
 typedef struct Switch {
+    const Direction *way;
     char *before; // startTime of the attempt that was there before
     bool done;
     Error *err;
@@ -68,19 +76,19 @@ typedef struct Switch {
 static bool has_ended(void *context, json_object *task)
 {
     Switch *wanted = context;
-    json_object *found = k8s_at(task, "status", "cutover", NULL);
+    json_object *found = k8s_at(task, "status", wanted->way->field, NULL);
     const char *state = k8s_text(found, "state"), *message = k8s_text(found, "message");
 
     if (strcmp(state, "Done") == 0) {
         wanted->done = true;
-        printf("switched: writes were kept from the source for %s s\n",
+        printf("switched to the %s: writes were kept from the %s for %s s\n", wanted->way->to, wanted->way->from,
                *k8s_text(found, "blockedSeconds") ? k8s_text(found, "blockedSeconds") : "less than 0.1");
         return true;
     }
     if ((strcmp(state, "Undone") != 0 && strcmp(state, "Refused") != 0) ||
         strcmp(k8s_text(found, "startTime"), wanted->before) == 0)
         return false;
-    error_set(wanted->err, ERROR_CONDITION, "not switched (%s), the source takes writes: %s", state,
+    error_set(wanted->err, ERROR_CONDITION, "not switched (%s), the %s takes writes: %s", state, wanted->way->from,
               *message ? message : "the worker left no message");
     return true;
 }
@@ -96,17 +104,17 @@ static int check(json_object *task, const char *name, Error *err)
     return error_hint(err, "wait until kubeferry migration list shows Running, with a small lag");
 }
 
-static int ask_for_it(Cli *cli, const char *name, Error *err)
+static int ask_for_it(Cli *cli, const Direction *way, const char *name, Error *err)
 {
     auto_free char *path = cli_task_path(cli, name);
-    json_object *patch = make_patch(cli);
+    json_object *patch = make_patch(cli, way);
     int rc = cli_send(cli, "PATCH", path, "application/merge-patch+json", patch, NULL, err);
 
     json_object_put(patch);
     return rc;
 }
 
-int migration_cutover(Cli *cli, Error *err)
+static int switch_over(Cli *cli, const Direction *way, Error *err)
 {
     const char *name = cli_text(cli, O_NAME);
     bool cancel = cli_given(cli, O_CANCEL);
@@ -114,17 +122,27 @@ int migration_cutover(Cli *cli, Error *err)
 
     if (cli_get_task(cli, name, &task, err))
         return -1;
-    auto_free char *before = memory_strdup(k8s_text(k8s_at(task, "status", "cutover", NULL), "startTime"));
+    auto_free char *before = memory_strdup(k8s_text(k8s_at(task, "status", way->field, NULL), "startTime"));
     int rc = cancel ? 0 : check(task, name, err);
     json_object_put(task);
-    if (rc || (!cancel && !cli_given(cli, O_AUTO_APPROVE) && approve(name, err)) || ask_for_it(cli, name, err))
+    if (rc || (!cancel && !cli_given(cli, O_AUTO_APPROVE) && approve(way, name, err)) || ask_for_it(cli, way, name, err))
         return -1;
     printf("MigrationTask %s %s\n", name, cancel ? "does not switch" : "switches as soon as everything is ready");
     fflush(stdout);
-    Switch wanted = {.before = before, .err = err};
+    Switch wanted = {.way = way, .before = before, .err = err};
     if (cancel || !cli_given(cli, O_WAIT))
         return 0;
     if (wait_for(cli, name, has_ended, &wanted, err))
         return -1;
     return wanted.done ? 0 : -1;
+}
+
+int migration_cutover(Cli *cli, Error *err)
+{
+    return switch_over(cli, &FORTH, err);
+}
+
+int migration_rollback(Cli *cli, Error *err)
+{
+    return switch_over(cli, &BACK, err);
 }

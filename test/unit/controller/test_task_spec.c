@@ -39,7 +39,7 @@ static void test_what_is_not_built_is_named(void **state)
     static const struct {
         const char *spec, *says;
     } CASES[] = {
-        {"{\"taskType\":\"initialization-and-twoway-cdc\"}", "taskType: "},
+        {"{\"rollback\":{\"requested\":true}}", "rollback.requested: "},
         {"{\"sourceEndpoint\":{\"secret\":{\"name\":\"s\",\"namespace\":\"other\"}}}", "sourceEndpoint.secret.namespace: "},
         {"{\"migrationObj\":{\"whiteList\":[{\"schemaName\":\"a\",\"schemaMappingName\":\"b\"}]}}",
          "migrationObj.whiteList[0].schemaMappingName: "},

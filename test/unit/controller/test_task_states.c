@@ -282,7 +282,7 @@ static void cutover_not_ready(TaskFacts *f)
     cutover_begin(f);
     set(f, WORK_CUTOVER, WORK_EXHAUSTED);
     words = (ProgressRead){0};
-    f->switched = &words;
+    f->words[WORK_CUTOVER] = &words;
 }
 
 static void cutover_again(TaskFacts *f)
@@ -325,6 +325,69 @@ static void service_is_switched(TaskFacts *f)
 {
     service(f);
     f->task->service_patched = true;
+}
+
+static void following_back(TaskFacts *f)
+{
+    cut_over(f);
+    f->plan.works[f->plan.count++] = WORK_REVERSE;
+    set(f, WORK_REVERSE, WORK_RUNNING);
+    f->current = WORK_REVERSE;
+    f->following = true;
+}
+
+static void way_back_absent(TaskFacts *f)
+{
+    following_back(f);
+    f->works[WORK_REVERSE] = (WorkFacts){.state = WORK_ABSENT};
+}
+
+static void rollback_begin(TaskFacts *f)
+{
+    following_back(f);
+    f->spec.rollback.requested = true;
+}
+
+static void rolling_back(TaskFacts *f)
+{
+    rollback_begin(f);
+    set(f, WORK_ROLLBACK, WORK_STARTING);
+}
+
+static void rollback_withdrawn(TaskFacts *f)
+{
+    rolling_back(f);
+    f->spec.rollback.requested = false;
+}
+
+static void rollback_failed(TaskFacts *f)
+{
+    rollback_begin(f);
+    set(f, WORK_ROLLBACK, WORK_FAILED);
+}
+
+static void rollback_waiting(TaskFacts *f)
+{
+    rollback_begin(f);
+    set(f, WORK_ROLLBACK, WORK_EXHAUSTED);
+}
+
+static void rollback_again(TaskFacts *f)
+{
+    rollback_waiting(f);
+    f->now += 10;
+}
+
+static void rollback_ending(TaskFacts *f)
+{
+    rollback_begin(f);
+    set(f, WORK_ROLLBACK, WORK_DONE);
+}
+
+static void rolled_back(TaskFacts *f)
+{
+    rollback_ending(f);
+    f->current = -1;
 }
 
 static void verify_begin(TaskFacts *f)
@@ -395,6 +458,16 @@ static const Case CASES[] = {
     {"cut-over", cut_over},
     {"service", service},
     {"cut-over", service_is_switched},
+    {"following", following_back},
+    {"jobs-absent", way_back_absent},
+    {"rollback-begin", rollback_begin},
+    {"rolling-back", rolling_back},
+    {"rollback-withdrawn", rollback_withdrawn},
+    {"rollback-failed", rollback_failed},
+    {"rollback-waiting", rollback_waiting},
+    {"rollback-again", rollback_again},
+    {"rollback-ending", rollback_ending},
+    {"rolled-back", rolled_back},
     {"verify-begin", verify_begin},
     {"verify-again", verify_again},
 };
