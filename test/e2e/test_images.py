@@ -26,7 +26,7 @@ class Image:
 
     def compressed(self):
         """Bytes of all layers as a registry would keep them."""
-        return sum(len(gzip.compress(self.archive.extractfile(layer).read())) for layer in self.layers)
+        return sum(len(gzip.compress(self.archive.extractfile(layer).read(), 6)) for layer in self.layers)
 
     def files(self):
         """name -> tarfile member of everything that is no directory, as the last layer has it."""

@@ -12,7 +12,7 @@
 set -euo pipefail
 
 SUITE=trixie
-KEEP_STATES=6 # archives of so many states of the sources stay
+KEEP_STATES=10 # archives of so many states of the sources stay
 TOP=$(cd "$(dirname "$0")/../.." && pwd)
 CACHE=${KUBEFERRY_CACHE:-/var/cache/kubeferry}
 VERSION=$(sed -n 's/^VERSION := //p' "$TOP/Makefile")
