@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/live.h"
 
+#include "common/base/log.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -38,4 +40,20 @@ void live_draw(Live *live, const Style *style, const Buffer *picture)
     fwrite(out.data, 1, out.len, stdout);
     fflush(stdout);
     live->lines = line;
+}
+
+static Live *shared; // the terminal is one
+
+static void make_room(void)
+{
+    if (shared->lines > 0)
+        printf("\r\033[%dA\033[J", shared->lines);
+    fflush(stdout);
+    shared->lines = 0;
+}
+
+void live_share(Live *live)
+{
+    shared = live;
+    log_set_view_hooks(live ? make_room : NULL, NULL);
 }

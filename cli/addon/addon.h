@@ -5,7 +5,7 @@
 #include "cli/cli.h"
 
 #define ADDON_NAME      "migration"
-#define ADDON_RELEASE   "kb-addon-migration" // KubeBlocks calls it so, too
+#define ADDON_RELEASE   "kb-addon-migration" // KubeBlocks calls it so, too; one of another name is found and kept
 #define ADDON_NAMESPACE "kubeferry-system"   // without KubeBlocks, unless another is named
 #define ADDON_CRDS                                                                                                     \
     "migrationtasks.datamigration.apecloud.io migrationtemplates.datamigration.apecloud.io serialjobs.common.apecloud.io"
@@ -16,7 +16,7 @@ typedef struct AddonState { // texts are owned; NULL: not known
     char *message;
     char *chart;
     char *through; // "KubeBlocks", "helm release kb-addon-migration in kubeferry-system"
-    char *namespace_name;
+    char *release, *namespace_name; // of helm
     bool auto_install;
     bool exists; // the Addon object, or the release
 } AddonState;

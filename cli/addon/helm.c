@@ -103,20 +103,37 @@ static void take_release(json_object *release, AddonState *state)
     state->status = memory_strdup(status_of(k8s_text(release, "status")));
     state->version = memory_strdup(dash ? dash + 1 : chart);
     state->chart = memory_strdup(chart);
+    state->release = memory_strdup(k8s_text(release, "name"));
     state->namespace_name = memory_strdup(k8s_text(release, "namespace"));
+}
+
+// By its chart: somebody may have installed that with helm, under a name of their own.
+static json_object *find_release(json_object *list)
+{
+    static const char CHART[] = "migration-";
+    size_t len = strlen(CHART);
+
+    for (size_t i = 0; i < k8s_count(list); i++) {
+        const char *chart = k8s_text(k8s_item(list, i), "chart");
+        if (strncmp(chart, CHART, len) == 0 && strspn(chart + len, "0123456789") > 0)
+            return k8s_item(list, i);
+    }
+    return NULL;
 }
 
 static int get(Cli *cli, AddonState *state, Error *err)
 {
     auto_process_result ProcessResult result = {0};
-    Words words = {{"helm", "list", "--all-namespaces", "--all", "--filter", "^" ADDON_RELEASE "$", "--output", "json"}, 8};
+    Words words = {{"helm", "list", "--all-namespaces", "--all", "--output", "json"}, 6};
 
     if (run(cli, &words, &result, err))
         return -1;
     json_object *list = k8s_json_parse(buffer_text(&result.output), result.output.len);
-    if (k8s_count(list)) {
-        take_release(k8s_item(list, 0), state);
+    json_object *release = find_release(list);
+    if (release) {
+        take_release(release, state);
     } else {
+        state->release = memory_strdup(ADDON_RELEASE);
         state->status = memory_strdup("Disabled");
         state->version = memory_strdup(KUBEFERRY_VERSION);
         state->namespace_name = memory_strdup(cli_text(cli, O_NAMESPACE) ?: ADDON_NAMESPACE);
@@ -124,7 +141,7 @@ static int get(Cli *cli, AddonState *state, Error *err)
     json_object_put(list);
     state->provider = memory_strdup("community");
     state->description = memory_strdup("Moves live PostgreSQL databases into other ones while applications keep writing.");
-    state->through = memory_printf("helm release " ADDON_RELEASE " in %s", state->namespace_name);
+    state->through = memory_printf("helm release %s in %s", state->release, state->namespace_name);
     return 0;
 }
 
@@ -140,7 +157,7 @@ static int install(Cli *cli, const AddonState *state, bool again, Error *err)
     if (chart_of(cli, &chart, err))
         return -1;
     auto_free char *owned = chart;
-    Words words = {{"helm", "upgrade", "--install", ADDON_RELEASE, owned}, 5};
+    Words words = {{"helm", "upgrade", "--install", state->release, owned}, 5};
     add_pair(&words, "--namespace", state->namespace_name);
     add(&words, "--create-namespace");
     add(&words, "--atomic");
@@ -170,7 +187,7 @@ static int disable(Cli *cli, const AddonState *state, Error *err)
 
     if (!state->exists)
         return 0;
-    Words words = {{"helm", "uninstall", ADDON_RELEASE, "--wait"}, 4};
+    Words words = {{"helm", "uninstall", state->release, "--wait"}, 4};
     add_pair(&words, "--namespace", state->namespace_name);
     add_pair(&words, "--timeout", timeout);
     return run(cli, &words, &result, err);

@@ -118,6 +118,8 @@ static int watch(Cli *cli, const char *path, Error *err)
     if (cli_get(cli, path, &first, err)) // a server that refuses is an answer; the watch would only go on trying
         return -1;
     json_object_put(first);
+    if (cli->style.terminal)
+        live_share(&live);
     K8sWatch *stream = k8s_watch_start(cli->client, &(K8sWatchSpec){.path = path, .begin = on_begin, .object = on_object, .synced = on_synced, .context = &w});
     int rc = 0;
     while (rc == 0 && !stop_requested()) {
@@ -130,6 +132,7 @@ static int watch(Cli *cli, const char *path, Error *err)
         }
     }
     k8s_watch_stop(stream);
+    live_share(NULL);
     task_list_free(&w.tasks);
     task_list_free(&w.next);
     return rc;

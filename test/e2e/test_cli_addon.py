@@ -114,7 +114,7 @@ def test_a_chart_that_helm_refuses(kf, cluster, no_release):
 
 
 def test_without_helm(kf):
-    code, out, err = kf("addon", "list", path="/nowhere")
+    code, out, err = kf.command("PATH=/nowhere", BINARY, "addon", "list", program="env")
     assert (code, out) == (1, "") and "this cluster has no KubeBlocks, and helm is not in PATH; install helm" in err
 
 
