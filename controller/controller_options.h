@@ -20,6 +20,6 @@ typedef struct ControllerOptions { // texts are owned; NULL: not given
 
 MUST_CHECK int controller_options_parse(int argc, char **argv, ControllerOptions *out, Error *err);
 void controller_options_free(ControllerOptions *options);
-bool controller_options_asks(const ControllerOptions *options); // for a page, and not for work
+bool controller_options_asks(const ControllerOptions *options);              // for a page, and not for work
 void controller_options_answer(const ControllerOptions *options, FILE *out); // that page
-WorkerSettings controller_options_worker(const ControllerOptions *options);   // borrows
+WorkerSettings controller_options_worker(const ControllerOptions *options);  // borrows

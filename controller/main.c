@@ -70,8 +70,11 @@ static bool is_leading(void *context)
 static void on_reconciled(void *context, bool failed, bool later, double seconds)
 {
     Controller *c = context;
-    controller_metrics_reconciled(
-        c->metrics, failed ? RECONCILE_ERROR : later ? RECONCILE_REQUEUE_AFTER : RECONCILE_SUCCESS, seconds);
+    controller_metrics_reconciled(c->metrics,
+                                  failed  ? RECONCILE_ERROR
+                                  : later ? RECONCILE_REQUEUE_AFTER
+                                          : RECONCILE_SUCCESS,
+                                  seconds);
 }
 
 // ---- counting tasks ------------------------------------------------------------------------------------------------
@@ -125,10 +128,8 @@ static int start(Controller *c, const ControllerOptions *options, const K8sConfi
                  const WorkerSettings *settings, Error *err)
 {
     const ReconcilerHooks hooks = {.leading = is_leading, .reconciled = on_reconciled, .context = c};
-    const StoreListener listener = {.task_changed = on_task_changed,
-                                    .template_changed = on_template_changed,
-                                    .synced = on_synced,
-                                    .context = c};
+    const StoreListener listener = {
+        .task_changed = on_task_changed, .template_changed = on_template_changed, .synced = on_synced, .context = c};
     auto_free char *identity = make_identity();
     const LeaseSpec lease = {.namespace_name = options->lease_namespace ?: config->namespace_name,
                              .name = options->lease_name,

@@ -21,5 +21,6 @@
 #define ANNOTATION_STEP    "datamigration.apecloud.io/step"      // on the pod of cdc
 #define ANNOTATION_INPUTS  "kubeferry.io/inputs"                 // on Jobs: what it was made from, as a hash
 #define ANNOTATION_ATTEMPT "kubeferry.io/attempt"                // on Jobs: 1, 2, …
-#define ANNOTATION_REQUEST "kubeferry.io/request"                // on the Job that verifies, the pod that switches: which request it answers
-#define ANNOTATION_INDEX   "batch.kubernetes.io/job-completion-index"
+#define ANNOTATION_REQUEST                                                                                             \
+    "kubeferry.io/request" // on the Job that verifies, the pod that switches: which request it answers
+#define ANNOTATION_INDEX "batch.kubernetes.io/job-completion-index"

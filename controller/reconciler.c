@@ -20,7 +20,7 @@
 enum {
     WORKERS = 8, // keys at a time; each has at most some five requests under way, see K8sLoop's limit of connections
     TIMEOUT_MS = 15000,
-    PROGRESS_S = 5, // a task's status.progress is written no more often than that
+    PROGRESS_S = 5,         // a task's status.progress is written no more often than that
     PROGRESS_WRITES_S = 20, // and all tasks' no more often than so many times a second
     METRICS_S = 10,
     FORCE_LOOK_S = 61,
@@ -43,10 +43,10 @@ typedef struct Pass { // over one key
     Reconciler *reconciler;
     char *key;
     double begun;
-    int waiting;      // answers that are still to come
-    bool failed;      // something could not be written
-    bool conflict;    // because somebody else wrote first: no news for a person
-    bool reported;    // the failure has been put into the status
+    int waiting;   // answers that are still to come
+    bool failed;   // something could not be written
+    bool conflict; // because somebody else wrote first: no news for a person
+    bool reported; // the failure has been put into the status
     Error error;
     int64_t again_ms; // 0: when something changes
     bool progress_due, metrics_due;
@@ -190,7 +190,8 @@ static void on_status_written(void *context, const K8sReply *reply)
 
 static bool is_trouble(const TaskFacts *facts, const TaskRow *row)
 {
-    static const char *const ROWS[] = {"exhausted", "blocked", "retrying", "cleanup-failed", "foreign-job", "cutover-waiting", "rollback-waiting"};
+    static const char *const ROWS[] = {"exhausted",   "blocked",         "retrying",        "cleanup-failed",
+                                       "foreign-job", "cutover-waiting", "rollback-waiting"};
 
     for (size_t i = 0; i < sizeof ROWS / sizeof *ROWS; i++)
         if (strcmp(row->id, ROWS[i]) == 0)
@@ -219,8 +220,8 @@ static void write_status(Pass *pass, const TaskFacts *facts, const TaskRow *row,
     task_message(facts, row, trouble, &message);
     bool news = !task->seen.ready_reason || strcmp(task->seen.ready_reason, message.reason) != 0;
     int period = facts->spec.config[STEP_CDC].metrics_seconds;
-    pass->progress_due = news || !facts->following ||
-                         facts->monotonic - task->progress_written >= progress_interval(pass->reconciler);
+    pass->progress_due =
+        news || !facts->following || facts->monotonic - task->progress_written >= progress_interval(pass->reconciler);
     pass->metrics_due = news || facts->monotonic - task->metrics_written >= (period > 0 ? period : METRICS_S);
     auto_free char *patch = task_status_patch(
         facts, row, &message, (StatusDue){.progress = pass->progress_due, .metrics = pass->metrics_due});

@@ -39,7 +39,8 @@ static void tell(Store *store, const char *task_key)
     store->listener.task_changed(store->listener.context, task_key);
 }
 
-// A resourceVersion grows with each write (KEP-5504); an older state than the one we have is news from before our write.
+// A resourceVersion grows with each write (KEP-5504); an older state than the one we have is news from before our
+// write.
 static bool is_older(const char *version, const char *than)
 {
     size_t a = strlen(version), b = strlen(than);
@@ -65,8 +66,8 @@ static bool is_other_task(const Task *a, const Task *b)
            a->finalizer != b->finalizer;
 }
 
-// own: what a write of ours gave back. It is no news unless somebody else has changed the task, too: a status that tells
-// of a failure must not cut the waiting after that failure short.
+// own: what a write of ours gave back. It is no news unless somebody else has changed the task, too: a status that
+// tells of a failure must not cut the waiting after that failure short.
 static void put_task(Store *store, json_object *object, bool own)
 {
     Task *task = task_read(object);

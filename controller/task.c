@@ -10,15 +10,21 @@
 #include <string.h>
 
 const char *const COPY_COUNT_NAMES[COPY_COUNTS] = {
-    [COPY_PERCENT] = "percent",        [COPY_ROWS] = "rows",
-    [COPY_ROWS_TOTAL] = "rowsTotal",   [COPY_BYTES] = "bytes",
-    [COPY_BYTES_TOTAL] = "bytesTotal", [COPY_TABLES] = "tables",
-    [COPY_TABLES_TOTAL] = "tablesTotal", [COPY_INDEXES] = "indexes",
+    [COPY_PERCENT] = "percent",
+    [COPY_ROWS] = "rows",
+    [COPY_ROWS_TOTAL] = "rowsTotal",
+    [COPY_BYTES] = "bytes",
+    [COPY_BYTES_TOTAL] = "bytesTotal",
+    [COPY_TABLES] = "tables",
+    [COPY_TABLES_TOTAL] = "tablesTotal",
+    [COPY_INDEXES] = "indexes",
     [COPY_INDEXES_TOTAL] = "indexesTotal",
 };
 
-const char *const CONDITION_NAMES[CONDITION_TYPES] = {
-    [CONDITION_READY] = "Ready", [CONDITION_RECONCILING] = "Reconciling", [CONDITION_STALLED] = "Stalled", [CONDITION_VERIFIED] = "Verified"};
+const char *const CONDITION_NAMES[CONDITION_TYPES] = {[CONDITION_READY] = "Ready",
+                                                      [CONDITION_RECONCILING] = "Reconciling",
+                                                      [CONDITION_STALLED] = "Stalled",
+                                                      [CONDITION_VERIFIED] = "Verified"};
 
 static void read_condition(json_object *status, ConditionType type, SeenStatus *out)
 {

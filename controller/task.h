@@ -50,13 +50,13 @@ typedef struct SeenStatus {
     double init_started, init_finished, cdc_started, verify_started;
     SeenCondition conditions[CONDITION_TYPES];
     uint64_t initialization, cdc_metrics, cdc_failed, progress, prechecks; // json_hash of each
-    uint64_t verification, cutover, rollback;          // the same
-    uint64_t verify_request;                           // json_hash_text of the request that was answered
+    uint64_t verification, cutover, rollback;                              // the same
+    uint64_t verify_request; // json_hash_text of the request that was answered
     bool service_switched;
-    int64_t copy[COPY_COUNTS];                         // -1: not there
-    char *ready_reason;                                // of the condition Ready; NULL: none
-    char *verified_reason, *verified_message;          // of the condition Verified; NULL: none
-    char *stalled_reason, *stalled_message;            // while Stalled is true; NULL else
+    int64_t copy[COPY_COUNTS];                // -1: not there
+    char *ready_reason;                       // of the condition Ready; NULL: none
+    char *verified_reason, *verified_message; // of the condition Verified; NULL: none
+    char *stalled_reason, *stalled_message;   // while Stalled is true; NULL else
 } SeenStatus;
 
 typedef struct Task {
@@ -66,8 +66,8 @@ typedef struct Task {
     char *uid;
     char *version; // resourceVersion
     int64_t generation;
-    double deleted;         // deletionTimestamp; 0: not
-    int finalizer;          // place of ours among the finalizers; -1: it is not there
+    double deleted; // deletionTimestamp; 0: not
+    int finalizer;  // place of ours among the finalizers; -1: it is not there
     bool other_finalizers;
     char *template;
     char *spec; // JSON, an object
@@ -82,7 +82,7 @@ typedef struct Task {
     int polled;              // the work whose worker is asked; -1: none
     bool service_patched;    // the Service leads to the sink
     double cleanup_since;    // monotonic: since when cleaning up is tried; 0: not
-    int attempt[WORK_COUNT];  // of each work: how often its Job was made
+    int attempt[WORK_COUNT]; // of each work: how often its Job was made
 } Task;
 
 // From an object of the API; NULL when it has no name. The caller frees.

@@ -43,10 +43,8 @@ typedef struct Answer { // what an answer belongs to
 static Write *add_write(Run *run, const char *method, char *path, const char *content_type, char *body)
 {
     run->writes = memory_realloc(run->writes, (run->count + 1) * sizeof *run->writes);
-    run->writes[run->count++] = (Write){.method = memory_strdup(method),
-                                        .path = path,
-                                        .content_type = memory_strdup(content_type),
-                                        .body = body};
+    run->writes[run->count++] = (Write){
+        .method = memory_strdup(method), .path = path, .content_type = memory_strdup(content_type), .body = body};
     return &run->writes[run->count - 1];
 }
 
@@ -360,7 +358,8 @@ static void delete_rollback(Run *run, const TaskFacts *facts)
 // The whole selector, or the type ExternalName: what led to the source is replaced.
 static void switch_service(Run *run, const TaskFacts *facts)
 {
-    json_object *wish = facts->spec.cutover.service, *patch = json_object_new_object(), *spec = json_object_new_object();
+    json_object *wish = facts->spec.cutover.service, *patch = json_object_new_object(),
+                *spec = json_object_new_object();
     const char *host = k8s_text(wish, "externalName");
     json_object *operation = json_object_new_object(), *list = json_object_new_array();
 
@@ -387,15 +386,24 @@ static void switch_service(Run *run, const TaskFacts *facts)
 }
 
 static void (*const ACTIONS[ACTION_COUNT])(Run *run, const TaskFacts *facts) = {
-    [ACTION_ADD_FINALIZER] = add_finalizer,     [ACTION_REMOVE_FINALIZER] = remove_finalizer,
-    [ACTION_LET_GO] = let_go,                   [ACTION_CREATE_JOBS] = create_jobs,
-    [ACTION_DELETE_OUTDATED] = delete_outdated, [ACTION_DELETE_CURRENT] = delete_current,
-    [ACTION_RESUME_CURRENT] = resume_current,   [ACTION_SUSPEND_ALL] = suspend_all,
-    [ACTION_DELETE_WORKERS] = delete_workers,   [ACTION_CREATE_CLEANUP] = create_cleanup,
-    [ACTION_DELETE_CLEANUP] = delete_cleanup,   [ACTION_CREATE_VERIFY] = create_verify,
-    [ACTION_DELETE_VERIFY] = delete_verify,     [ACTION_CREATE_CUTOVER] = create_cutover,
-    [ACTION_DELETE_CUTOVER] = delete_cutover,   [ACTION_CREATE_ROLLBACK] = create_rollback,
-    [ACTION_DELETE_ROLLBACK] = delete_rollback, [ACTION_SWITCH_SERVICE] = switch_service,
+    [ACTION_ADD_FINALIZER] = add_finalizer,
+    [ACTION_REMOVE_FINALIZER] = remove_finalizer,
+    [ACTION_LET_GO] = let_go,
+    [ACTION_CREATE_JOBS] = create_jobs,
+    [ACTION_DELETE_OUTDATED] = delete_outdated,
+    [ACTION_DELETE_CURRENT] = delete_current,
+    [ACTION_RESUME_CURRENT] = resume_current,
+    [ACTION_SUSPEND_ALL] = suspend_all,
+    [ACTION_DELETE_WORKERS] = delete_workers,
+    [ACTION_CREATE_CLEANUP] = create_cleanup,
+    [ACTION_DELETE_CLEANUP] = delete_cleanup,
+    [ACTION_CREATE_VERIFY] = create_verify,
+    [ACTION_DELETE_VERIFY] = delete_verify,
+    [ACTION_CREATE_CUTOVER] = create_cutover,
+    [ACTION_DELETE_CUTOVER] = delete_cutover,
+    [ACTION_CREATE_ROLLBACK] = create_rollback,
+    [ACTION_DELETE_ROLLBACK] = delete_rollback,
+    [ACTION_SWITCH_SERVICE] = switch_service,
 };
 
 void task_action_start(const ActionTools *tools, const TaskFacts *facts, TaskAction action,

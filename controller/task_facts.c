@@ -197,16 +197,16 @@ static void read_last_words(TaskFacts *facts, const WorkerPod *pod)
 static void listen_to_worker(TaskFacts *facts)
 {
     const TaskProgress *progress = facts->task->progress;
-    int work = facts->task->deleted > 0                        ? (int)WORK_CLEANUP
-               : facts->current >= 0                           ? facts->current
-               : facts->plan.count > 0                         ? facts->plan.works[facts->plan.count - 1]
-                                                               : 0;
+    int work = facts->task->deleted > 0 ? (int)WORK_CLEANUP
+               : facts->current >= 0    ? facts->current
+               : facts->plan.count > 0  ? facts->plan.works[facts->plan.count - 1]
+                                        : 0;
     const WorkFacts *w = &facts->works[work];
 
-    if (w->state == WORK_RUNNING && progress && progress->work == work &&
-        facts->monotonic - progress->at < FRESH_S) {
+    if (w->state == WORK_RUNNING && progress && progress->work == work && facts->monotonic - progress->at < FRESH_S) {
         facts->said = &progress->said;
-        facts->following = (work == STEP_CDC || work == WORK_REVERSE) && progress->said.state == PROGRESS_RUNNING && progress->said.lsn_applied > 0;
+        facts->following = (work == STEP_CDC || work == WORK_REVERSE) && progress->said.state == PROGRESS_RUNNING &&
+                           progress->said.lsn_applied > 0;
         return;
     }
     if (w->state == WORK_RUNNING)
@@ -220,7 +220,8 @@ static void listen_to_worker(TaskFacts *facts)
         facts->said = &facts->last_words;
 }
 
-// ---- beside cdc ------------------------------------------------------------------------------------------------------
+// ---- beside cdc
+// ------------------------------------------------------------------------------------------------------
 
 static ProgressRead *words_of(const WorkFacts *w)
 {
@@ -247,7 +248,8 @@ static bool verification_is_due(const TaskFacts *facts)
 
     if (work_at_work(w) || w->state == WORK_ENDING || w->state == WORK_FOREIGN)
         return false;
-    if (*wanted->request && json_hash_text(wanted->request) != (exists ? json_hash_text(w->job->request) : seen->verify_request))
+    if (*wanted->request &&
+        json_hash_text(wanted->request) != (exists ? json_hash_text(w->job->request) : seen->verify_request))
         return true;
     return wanted->every_minutes > 0 && facts->now - last >= wanted->every_minutes * 60.0;
 }

@@ -39,18 +39,18 @@ typedef struct TaskFacts {
     json_object *document; // the task document
     char *secret;          // name of the Secret that holds it
     WorkFacts works[WORK_COUNT];
-    int current;  // the first work of the plan that is not done; -1: all are
-    bool jobs_exist;     // any Job of ours
-    bool begun;          // a worker has run
-    bool touched;        // one that leaves something on either end
-    bool workers_left;   // Jobs or pods of ours, but the one that cleans up
-    bool following;      // the worker of cdc says that it follows changes
-    bool verify_wanted;    // a verification is asked for, or due, and not at work
+    int current;                     // the first work of the plan that is not done; -1: all are
+    bool jobs_exist;                 // any Job of ours
+    bool begun;                      // a worker has run
+    bool touched;                    // one that leaves something on either end
+    bool workers_left;               // Jobs or pods of ours, but the one that cleans up
+    bool following;                  // the worker of cdc says that it follows changes
+    bool verify_wanted;              // a verification is asked for, or due, and not at work
     ProgressRead *words[WORK_COUNT]; // last words of those beside cdc; NULL: nothing. Owned
-    const ProgressRead *said; // by the current work's worker, or its last words; NULL: nothing
-    ProgressRead last_words;  // of an ended worker
+    const ProgressRead *said;        // by the current work's worker, or its last words; NULL: nothing
+    ProgressRead last_words;         // of an ended worker
     bool has_last_words;
-    double now;          // seconds since 1970
+    double now; // seconds since 1970
     double monotonic;
 } TaskFacts;
 
@@ -64,7 +64,7 @@ json_object *task_facts_job(const TaskFacts *facts, const WorkerSettings *settin
 char *task_facts_job_name(const TaskFacts *facts, int work);
 // The replication slot on the source: the task's name with - as _. Caller frees.
 char *task_facts_slot(const TaskFacts *facts);
-bool work_at_work(const WorkFacts *work);  // a pod of it runs, or will
+bool work_at_work(const WorkFacts *work); // a pod of it runs, or will
 bool work_is_failed(const WorkFacts *work);
 // Seconds until a work that is starting counts as blocked though nothing says why; 0: now; -1: it is not starting.
 double task_facts_patience(const TaskFacts *facts, const WorkFacts *work);

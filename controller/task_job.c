@@ -14,11 +14,11 @@
 
 enum {
     USER = 65532,
-    KEY_MODE = 0440,           // libpq wants a private key that not everybody can read
-    BACKOFF_LIMIT = 5,         // 10 s, 20 s, … then the controller makes the Job anew
+    KEY_MODE = 0440,   // libpq wants a private key that not everybody can read
+    BACKOFF_LIMIT = 5, // 10 s, 20 s, … then the controller makes the Job anew
     GRACE_SECONDS = 30,
-    UNDO_SECONDS = 90,         // a cutover that is ended gives the source back first
-    CLEANUP_SECONDS = 120,     // of one attempt
+    UNDO_SECONDS = 90,     // a cutover that is ended gives the source back first
+    CLEANUP_SECONDS = 120, // of one attempt
     VERIFY_BACKOFF_LIMIT = 2,
 };
 
@@ -166,9 +166,9 @@ static json_object *resources(const JobWish *wish)
         given = wish->spec->resources;
     if (given) {
         json_object *copy = json_object_new_object();
-        json_object_object_foreach(given, name, value)
-            if (json_object_is_type(value, json_type_object) && json_object_object_length(value) > 0)
-                json_object_object_add(copy, name, json_object_get(value));
+        json_object_object_foreach(given, name, value) if (json_object_is_type(value, json_type_object) &&
+                                                           json_object_object_length(value) > 0)
+            json_object_object_add(copy, name, json_object_get(value));
         return copy;
     }
     json_object *modest = json_object_new_object(), *requests = add_object(modest, "requests");
@@ -251,7 +251,8 @@ static void secure_container(json_object *container)
     json_object_array_add(add_array(add_object(security, "capabilities"), "drop"), json_object_new_string("ALL"));
 }
 
-static void fill_container(json_object *container, const WorkerSettings *settings, const JobWish *wish, json_object *volumes)
+static void fill_container(json_object *container, const WorkerSettings *settings, const JobWish *wish,
+                           json_object *volumes)
 {
     int step = wish->work < STEP_COUNT ? wish->work : STEP_CDC;
     const TemplateContainer *own = wish->template ? &wish->template->containers[step] : NULL;

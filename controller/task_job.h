@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The Job of a work as it should be (https://kubernetes.io/docs/concepts/workloads/controllers/job/). Must not know what
-// there is already.
+// The Job of a work as it should be (https://kubernetes.io/docs/concepts/workloads/controllers/job/). Must not know
+// what there is already.
 #pragma once
 
 #include "controller/task.h"

@@ -61,8 +61,10 @@ static void failure(const TaskFacts *facts, int work, TaskMessage *out)
     }
     snprintf(out->reason, sizeof out->reason, "%s", "WorkerFailed");
     if (w->failed && strcmp(w->failed->message, "OOMKilled") == 0)
-        buffer_printf(&out->text, "pod %s was ended, for it took more memory than its limit: raise it in the step's "
-                                  "resource.limits, or in globalResources", w->failed->name);
+        buffer_printf(&out->text,
+                      "pod %s was ended, for it took more memory than its limit: raise it in the step's "
+                      "resource.limits, or in globalResources",
+                      w->failed->name);
     else if (w->failed && *w->failed->message) // of the container's runtime
         buffer_printf(&out->text, "pod %s could not run: %s", w->failed->name, w->failed->message);
     else if (w->failed)
@@ -97,8 +99,8 @@ static void say_slow(const TaskFacts *facts, const WorkFacts *w, Buffer *out)
         if (*ends[i]->ca_secret)
             buffer_printf(out, "; it needs Secret %s with the key %s", ends[i]->ca_secret, ends[i]->ca_key);
         if (*ends[i]->client_secret)
-            buffer_printf(out, "; it needs Secret %s with the keys %s and %s", ends[i]->client_secret, ends[i]->cert_key,
-                          ends[i]->key_key);
+            buffer_printf(out, "; it needs Secret %s with the keys %s and %s", ends[i]->client_secret,
+                          ends[i]->cert_key, ends[i]->key_key);
     }
     buffer_printf(out, "; kubectl describe %s %s -n %s shows what it waits for", w->pod ? "pod" : "job",
                   w->pod ? w->pod->name : strchr(w->job->key, '/') + 1, facts->task->namespace_name);
@@ -129,10 +131,11 @@ static void say_cleanup_failed(const TaskFacts *facts, TaskMessage *out)
     TaskMessage cause = {0};
 
     failure(facts, WORK_CLEANUP, &cause);
-    buffer_printf(&out->text,
-                  "replication slot %s and its publication could not be dropped from the source: %s. It is tried again "
-                  "until it succeeds; set spec.isForceDelete to true to let the task go without it, and drop both by hand",
-                  slot, buffer_text(&cause.text));
+    buffer_printf(
+        &out->text,
+        "replication slot %s and its publication could not be dropped from the source: %s. It is tried again "
+        "until it succeeds; set spec.isForceDelete to true to let the task go without it, and drop both by hand",
+        slot, buffer_text(&cause.text));
     buffer_free(&cause.text);
 }
 
@@ -145,7 +148,8 @@ static void say_suspended(const TaskFacts *facts, TaskMessage *message)
         buffer_puts(out, ". The source keeps all its WAL for the task meanwhile");
 }
 
-// ---- one for each row that has more to say than its own sentence ------------------------------------------------------
+// ---- one for each row that has more to say than its own sentence
+// ------------------------------------------------------
 
 static void say_problem(const TaskFacts *facts, TaskMessage *out)
 {
@@ -154,9 +158,10 @@ static void say_problem(const TaskFacts *facts, TaskMessage *out)
 
 static void say_template_missing(const TaskFacts *facts, TaskMessage *out)
 {
-    buffer_printf(&out->text,
-                  "there is no MigrationTemplate %s: make it, or make the task anew with one that kubectl get mtp lists",
-                  facts->spec.template);
+    buffer_printf(
+        &out->text,
+        "there is no MigrationTemplate %s: make it, or make the task anew with one that kubectl get mtp lists",
+        facts->spec.template);
 }
 
 static void say_failure(const TaskFacts *facts, TaskMessage *out)
@@ -182,9 +187,10 @@ static void say_switch(const TaskFacts *facts, int work, TaskMessage *out)
 
 static void say_switch_failed(const TaskFacts *facts, int work, const char *field, TaskMessage *out)
 {
-    auto_free char *what = memory_printf("All is as it was before, and changes are followed; to try again, give spec.%s.request "
-                                         "another text, or change what else stands there",
-                                         field);
+    auto_free char *what =
+        memory_printf("All is as it was before, and changes are followed; to try again, give spec.%s.request "
+                      "another text, or change what else stands there",
+                      field);
     say_switch(facts, work, out);
     put_sentence(&out->text, what);
 }
@@ -224,13 +230,20 @@ static const struct {
     const char *row;
     void (*say)(const TaskFacts *facts, TaskMessage *out);
 } SAYINGS[] = {
-    {"unsupported", say_problem},       {"template-unusable", say_problem},
-    {"template-missing", say_template_missing}, {"blocked", say_blocked},
-    {"failed", say_failure_and_retry},  {"exhausted", say_failure_and_retry},
-    {"retrying", say_failure},          {"cleanup-failed", say_cleanup_failed},
-    {"suspended", say_suspended},       {"at-work", say_doing},
-    {"cutover-failed", say_cutover_failed}, {"cutover-waiting", say_cutover_waiting},
-    {"rollback-failed", say_rollback_failed}, {"rollback-waiting", say_rollback_waiting},
+    {"unsupported", say_problem},
+    {"template-unusable", say_problem},
+    {"template-missing", say_template_missing},
+    {"blocked", say_blocked},
+    {"failed", say_failure_and_retry},
+    {"exhausted", say_failure_and_retry},
+    {"retrying", say_failure},
+    {"cleanup-failed", say_cleanup_failed},
+    {"suspended", say_suspended},
+    {"at-work", say_doing},
+    {"cutover-failed", say_cutover_failed},
+    {"cutover-waiting", say_cutover_waiting},
+    {"rollback-failed", say_rollback_failed},
+    {"rollback-waiting", say_rollback_waiting},
 };
 
 void task_message(const TaskFacts *facts, const TaskRow *row, const Error *trouble, TaskMessage *out)

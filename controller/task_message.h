@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Why a task is as it is, for conditions and Events: one word for programs, and sentences for people that say what to do.
+// Why a task is as it is, for conditions and Events: one word for programs, and sentences for people that say what to
+// do.
 #pragma once
 
 #include "controller/task_states.h"

@@ -8,10 +8,10 @@
 #include "controller/task_plan.h"
 
 // Where things are in a worker.
-#define WORKER_TASK_DIR  "/etc/kubeferry"
-#define WORKER_TLS_DIR   "/etc/kubeferry-tls"
-#define WORKER_DATA_DIR  "/var/lib/kubeferry"
-#define WORKER_PORT      9187
+#define WORKER_TASK_DIR "/etc/kubeferry"
+#define WORKER_TLS_DIR  "/etc/kubeferry-tls"
+#define WORKER_DATA_DIR "/var/lib/kubeferry"
+#define WORKER_PORT     9187
 
 // The document alone, without any password; a new reference.
 json_object *task_secret_document(const Task *task, const TaskSpec *spec, const TaskPlan *plan);

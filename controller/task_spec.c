@@ -53,8 +53,8 @@ static void read_config(json_object *object, SpecConfig *out)
     json_object *metrics = k8s_member(object, "metrics"), *resource = k8s_member(object, "resource");
 
     *out = (SpecConfig){
-        .resource = filled(resource, "limits") || filled(resource, "requests") || filled(resource, "claims") ? resource
-                                                                                                             : NULL,
+        .resource =
+            filled(resource, "limits") || filled(resource, "requests") || filled(resource, "claims") ? resource : NULL,
         .tolerations = filled(object, "tolerations"),
         .param = filled(object, "param"),
         .volume_claim = k8s_text(object, "persistentVolumeClaimName"),

@@ -56,6 +56,6 @@ void task_spec_free(TaskSpec *spec);
 bool task_spec_wants_init(const TaskSpec *spec); // task_type takes in the steps before cdc
 bool task_spec_wants_cdc(const TaskSpec *spec);
 bool task_spec_both_ways(const TaskSpec *spec); // leaves a way back at the switch
-// Names every field that asks for something that is not built, one after the other, with what to do; false when there is
-// none. namespace_name: of the task.
+// Names every field that asks for something that is not built, one after the other, with what to do; false when there
+// is none. namespace_name: of the task.
 bool task_spec_unsupported(const TaskSpec *spec, const char *namespace_name, Buffer *out);

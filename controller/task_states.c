@@ -2,8 +2,8 @@
 #include "controller/task_states.h"
 
 enum {
-    FORCE_AFTER_S = 60,     // a forced end waits so long for the clean one
-    WORKERS_WAIT_S = 120,   // workers that do not end (their node is gone) are waited for so long
+    FORCE_AFTER_S = 60,   // a forced end waits so long for the clean one
+    WORKERS_WAIT_S = 120, // workers that do not end (their node is gone) are waited for so long
 };
 
 // ---- guards --------------------------------------------------------------------------------------------------------
@@ -307,8 +307,7 @@ static bool verify_begin(const TaskFacts *f)
 static bool cutover_begin(const TaskFacts *f)
 {
     return f->current == STEP_CDC && f->following && f->spec.cutover.requested &&
-           f->works[WORK_CUTOVER].state == WORK_ABSENT &&
-           !work_at_work(&f->works[WORK_VERIFY]);
+           f->works[WORK_CUTOVER].state == WORK_ABSENT && !work_at_work(&f->works[WORK_VERIFY]);
 }
 
 static bool at_stream(const TaskFacts *f)
@@ -429,7 +428,8 @@ static const TaskRow ROWS[] = {
      "The switch is asked for, and changes are followed: it begins."},
 
     // At work.
-    {"next-step", waiting, ACTION_RESUME_CURRENT, OUTCOME_KEEP, "Init", NULL, "The step before is done: this one begins."},
+    {"next-step", waiting, ACTION_RESUME_CURRENT, OUTCOME_KEEP, "Init", NULL,
+     "The step before is done: this one begins."},
     {"following", following, ACTION_NONE, OUTCOME_READY, "Running", NULL, "Changes are followed."},
     {"before-following", at_stream, ACTION_NONE, OUTCOME_WORKING, "Running", "Connecting",
      "The worker that follows changes is starting."},
@@ -480,17 +480,22 @@ const char *task_action_name(TaskAction action)
 
 void task_states_markdown(Buffer *out)
 {
-    static const char *const OUTCOMES[] = {
-        [OUTCOME_KEEP] = "as before", [OUTCOME_WORKING] = "Reconciling", [OUTCOME_STALLED] = "Stalled", [OUTCOME_READY] = "Ready"};
+    static const char *const OUTCOMES[] = {[OUTCOME_KEEP] = "as before",
+                                           [OUTCOME_WORKING] = "Reconciling",
+                                           [OUTCOME_STALLED] = "Stalled",
+                                           [OUTCOME_READY] = "Ready"};
 
-    buffer_puts(out, "# The life of a task\n\n"
-                     "Made by `kubeferry-controller --states-markdown` from the table in controller/task_states.c; do not edit.\n\n"
-                     "Whenever something about a task changes, the controller puts together what is so, and takes the first "
-                     "row of this table that is true: it says what is done next, and what the status shows. `taskStatus` "
-                     "empty: as far as the task has come (Prepare, InitPrepared, Init, InitFinished, Running, Done). "
-                     "`reason` empty: the one of the step at work, or of its failure.\n\n"
-                     "| row | when | what is done | condition | reason | taskStatus |\n|---|---|---|---|---|---|\n");
+    buffer_puts(
+        out,
+        "# The life of a task\n\n"
+        "Made by `kubeferry-controller --states-markdown` from the table in controller/task_states.c; do not edit.\n\n"
+        "Whenever something about a task changes, the controller puts together what is so, and takes the first "
+        "row of this table that is true: it says what is done next, and what the status shows. `taskStatus` "
+        "empty: as far as the task has come (Prepare, InitPrepared, Init, InitFinished, Running, Done). "
+        "`reason` empty: the one of the step at work, or of its failure.\n\n"
+        "| row | when | what is done | condition | reason | taskStatus |\n|---|---|---|---|---|---|\n");
     for (size_t i = 0; i < sizeof ROWS / sizeof *ROWS; i++)
-        buffer_printf(out, "| %s | %s | %s | %s | %s | %s |\n", ROWS[i].id, ROWS[i].why, task_action_name(ROWS[i].action),
-                      OUTCOMES[ROWS[i].outcome], ROWS[i].reason ? ROWS[i].reason : "", ROWS[i].status);
+        buffer_printf(out, "| %s | %s | %s | %s | %s | %s |\n", ROWS[i].id, ROWS[i].why,
+                      task_action_name(ROWS[i].action), OUTCOMES[ROWS[i].outcome], ROWS[i].reason ? ROWS[i].reason : "",
+                      ROWS[i].status);
 }

@@ -30,9 +30,9 @@ typedef enum TaskAction { // each does nothing when it is done already
 } TaskAction;
 
 typedef enum TaskOutcome { // what the conditions say
-    OUTCOME_KEEP,     // a passing row: the status stays as it is
-    OUTCOME_WORKING,  // Reconciling
-    OUTCOME_STALLED,  // a person must do something
+    OUTCOME_KEEP,          // a passing row: the status stays as it is
+    OUTCOME_WORKING,       // Reconciling
+    OUTCOME_STALLED,       // a person must do something
     OUTCOME_READY,
 } TaskOutcome;
 

@@ -379,14 +379,10 @@ static void add_copy_counts(json_object *part, const TaskFacts *facts)
     bool all = said->steps[STEP_INIT_DATA].state == PROGRESS_DONE; // the total is an estimate
     int64_t percent = said->bytes_total > 0 && !all ? said->bytes_done * 100 / said->bytes_total : copied ? 100 : 0;
     const int64_t now[COPY_COUNTS] = {
-        [COPY_PERCENT] = percent < 100 ? percent : 100,
-        [COPY_ROWS] = said->rows_done,
-        [COPY_ROWS_TOTAL] = said->rows_total,
-        [COPY_BYTES] = said->bytes_done,
-        [COPY_BYTES_TOTAL] = said->bytes_total,
-        [COPY_TABLES] = said->tables_done,
-        [COPY_TABLES_TOTAL] = said->tables_total,
-        [COPY_INDEXES] = said->indexes_done,
+        [COPY_PERCENT] = percent < 100 ? percent : 100, [COPY_ROWS] = said->rows_done,
+        [COPY_ROWS_TOTAL] = said->rows_total,           [COPY_BYTES] = said->bytes_done,
+        [COPY_BYTES_TOTAL] = said->bytes_total,         [COPY_TABLES] = said->tables_done,
+        [COPY_TABLES_TOTAL] = said->tables_total,       [COPY_INDEXES] = said->indexes_done,
         [COPY_INDEXES_TOTAL] = said->indexes_total,
     };
 

@@ -42,7 +42,8 @@ static char *check_database(json_object *spec, const char *end)
 
     if (!*type || strcmp(type, "PostgreSQL") == 0)
         return NULL;
-    return memory_printf("%s.dbType is %s: only PostgreSQL can be migrated, use the template apecloud-pg2pg", end, type);
+    return memory_printf("%s.dbType is %s: only PostgreSQL can be migrated, use the template apecloud-pg2pg", end,
+                         type);
 }
 
 // A structure that is made after its rows would not find them; one that is made later must have been left out before.

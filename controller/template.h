@@ -18,11 +18,11 @@ typedef struct Template {
     Step order[STEP_CDC]; // steps before cdc, in the order of the template
     size_t step_count;
     TemplateContainer containers[STEP_COUNT];
-    json_object *types;     // taskType, owned; NULL: all
-    char *problem;          // why it cannot be used and what to do; NULL: it can
-    char seen_phase[16];    // of status
+    json_object *types;  // taskType, owned; NULL: all
+    char *problem;       // why it cannot be used and what to do; NULL: it can
+    char seen_phase[16]; // of status
     int64_t seen_generation;
-    uint64_t seen_message;  // json_hash_text
+    uint64_t seen_message; // json_hash_text
     unsigned epoch;
 } Template;
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What workers do: the steps of a migration (common/contract/steps.h), what is done beside cdc when it is asked for, and
-// cleaning up after all.
+// What workers do: the steps of a migration (common/contract/steps.h), what is done beside cdc when it is asked for,
+// and cleaning up after all.
 #pragma once
 
 #include "common/contract/steps.h"

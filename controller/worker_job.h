@@ -8,16 +8,16 @@
 
 typedef struct WorkerPod WorkerPod;
 struct WorkerPod {
-    WorkerPod *next; // of the same Job
+    WorkerPod *next;                    // of the same Job
     char *name, *uid, *owner, *address; // owner: uid of the Job that made it; address: its IP, or ""
-    char *phase;                // "Running"
-    char *problem;              // why it does not start: "ErrImagePull: …", "secret \"x\" not found"; "" when it does
-    char *message;              // termination message; "" when there is none
-    double created, finished;   // seconds since 1970; 0: not yet
-    int exit_code;              // of the ended container; -1: it runs, or has never run
-    int index;                  // of an Indexed Job, else 0
-    bool running;               // its container runs
-    bool deleted;               // is being ended
+    char *phase;                        // "Running"
+    char *problem;            // why it does not start: "ErrImagePull: …", "secret \"x\" not found"; "" when it does
+    char *message;            // termination message; "" when there is none
+    double created, finished; // seconds since 1970; 0: not yet
+    int exit_code;            // of the ended container; -1: it runs, or has never run
+    int index;                // of an Indexed Job, else 0
+    bool running;             // its container runs
+    bool deleted;             // is being ended
     unsigned epoch;
 };
 
@@ -25,15 +25,15 @@ typedef struct WorkerJob {
     char *key;      // "namespace/name of the Job"
     char *task_key; // "namespace/name of the task"
     int work;
-    bool exists; // false: only pods of it are known
+    bool exists;                          // false: only pods of it are known
     char *uid, *owner, *version, *inputs; // owner: uid of the task it was made for
     char *request;                        // that a verification answers; "" else
     int attempt;
     bool suspended, complete, failed, deleted;
     char *failed_reason, *failed_message; // of the condition Failed; "" else
     double started, finished, created;
-    double failed_at;                     // when it was found Failed
-    int64_t pods_failed;                  // status.failed
+    double failed_at;    // when it was found Failed
+    int64_t pods_failed; // status.failed
     unsigned epoch;
     WorkerPod *pods;
 } WorkerJob;

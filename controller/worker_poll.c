@@ -189,8 +189,7 @@ size_t worker_poll_count(const WorkerPoll *poll)
 }
 
 WorkerPoll *worker_poll_new(K8sClient *client,
-                            void (*answered)(void *context, const char *key, const char *pod,
-                                             ProgressRead *progress),
+                            void (*answered)(void *context, const char *key, const char *pod, ProgressRead *progress),
                             void *context)
 {
     WorkerPoll *poll = memory_zalloc(sizeof *poll);

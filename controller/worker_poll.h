@@ -14,8 +14,7 @@ typedef struct WorkerPoll WorkerPoll;
 // A worker that does not answer is logged at level debug and asked again, less often with each failure (down to a
 // sixteenth).
 WorkerPoll *worker_poll_new(K8sClient *client,
-                            void (*answered)(void *context, const char *key, const char *pod,
-                                             ProgressRead *progress),
+                            void (*answered)(void *context, const char *key, const char *pod, ProgressRead *progress),
                             void *context);
 void worker_poll_free(WorkerPoll *poll); // NULL is fine
 // The pod of this key that is to be asked; replaces the one before. key: "namespace/name" of the task. A new one is the

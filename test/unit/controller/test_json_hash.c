@@ -22,9 +22,21 @@ static void test_same_meaning(void **state)
 
 static void test_other_meaning(void **state)
 {
-    static const char *const ALL[] = {"{}",          "[]",        "\"\"",        "{\"a\":1}",       "{\"a\":\"1\"}",
-                                      "{\"a\":2}",   "{\"b\":1}", "[1,2]",       "[2,1]",           "{\"a\":{\"b\":1}}",
-                                      "{\"a\":[1]}", "[null]",    "{\"a\":true}", "{\"a\":1,\"b\":2}", "{\"a\":2,\"b\":1}"};
+    static const char *const ALL[] = {"{}",
+                                      "[]",
+                                      "\"\"",
+                                      "{\"a\":1}",
+                                      "{\"a\":\"1\"}",
+                                      "{\"a\":2}",
+                                      "{\"b\":1}",
+                                      "[1,2]",
+                                      "[2,1]",
+                                      "{\"a\":{\"b\":1}}",
+                                      "{\"a\":[1]}",
+                                      "[null]",
+                                      "{\"a\":true}",
+                                      "{\"a\":1,\"b\":2}",
+                                      "{\"a\":2,\"b\":1}"};
     (void)state;
 
     for (size_t i = 0; i < sizeof ALL / sizeof *ALL; i++)

@@ -133,7 +133,8 @@ static void test_settings_arrive(void **state)
 static void test_pods_are_restricted(void **state)
 {
     auto_free char *inputs = NULL;
-    json_object *job = make(*state, STEP_PRECHECK, false, &inputs), *pod = k8s_at(job, "spec", "template", "spec", NULL);
+    json_object *job = make(*state, STEP_PRECHECK, false, &inputs),
+                *pod = k8s_at(job, "spec", "template", "spec", NULL);
     json_object *security = k8s_member(pod, "securityContext"), *own = k8s_member(container_of(job), "securityContext");
 
     assert_true(k8s_bool(security, "runAsNonRoot"));
@@ -193,9 +194,12 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_names),          TEST(test_what_clients_look_for),
-        TEST(test_settings_arrive),            TEST(test_pods_are_restricted),
-        TEST(test_no_password_but_in_the_secret), TEST(test_secret_names),
+        cmocka_unit_test(test_names),
+        TEST(test_what_clients_look_for),
+        TEST(test_settings_arrive),
+        TEST(test_pods_are_restricted),
+        TEST(test_no_password_but_in_the_secret),
+        TEST(test_secret_names),
         TEST(test_inputs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

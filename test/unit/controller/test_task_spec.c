@@ -28,9 +28,10 @@ static void test_what_clients_send_is_supported(void **state)
     assert_string_equal(unsupported(task->spec), "");
     assert_string_equal(unsupported("{}"), "");
     assert_string_equal(unsupported("[]"), "");
-    assert_string_equal(unsupported("{\"migrationObj\":{\"whiteList\":[{\"schemaName\":\"a\",\"schemaMappingName\":\"a\","
-                                    "\"dmlOp\":[\"insert\",\"delete\",\"update\"],\"ddlOp\":[\"none\"]}]}}"),
-                        "");
+    assert_string_equal(
+        unsupported("{\"migrationObj\":{\"whiteList\":[{\"schemaName\":\"a\",\"schemaMappingName\":\"a\","
+                    "\"dmlOp\":[\"insert\",\"delete\",\"update\"],\"ddlOp\":[\"none\"]}]}}"),
+        "");
     task_free(task);
 }
 
@@ -40,7 +41,8 @@ static void test_what_is_not_built_is_named(void **state)
         const char *spec, *says;
     } CASES[] = {
         {"{\"rollback\":{\"requested\":true}}", "rollback.requested: "},
-        {"{\"sourceEndpoint\":{\"secret\":{\"name\":\"s\",\"namespace\":\"other\"}}}", "sourceEndpoint.secret.namespace: "},
+        {"{\"sourceEndpoint\":{\"secret\":{\"name\":\"s\",\"namespace\":\"other\"}}}",
+         "sourceEndpoint.secret.namespace: "},
         {"{\"migrationObj\":{\"whiteList\":[{\"schemaName\":\"a\",\"schemaMappingName\":\"b\"}]}}",
          "migrationObj.whiteList[0].schemaMappingName: "},
         {"{\"migrationObj\":{\"whiteList\":[{\"schemaName\":\"a\",\"tableList\":[{\"tableName\":\"t\",\"fieldList\":"
@@ -86,7 +88,8 @@ static void test_plans(void **state)
 {
     (void)state;
     assert_string_equal(plan_of("{}", FIXTURE_TEMPLATE), "precheck init-struct init-data cdc ");
-    assert_string_equal(plan_of("{\"taskType\":\"initialization\"}", FIXTURE_TEMPLATE), "precheck init-struct init-data ");
+    assert_string_equal(plan_of("{\"taskType\":\"initialization\"}", FIXTURE_TEMPLATE),
+                        "precheck init-struct init-data ");
     assert_string_equal(plan_of("{\"taskType\":\"cdc\"}", FIXTURE_TEMPLATE), "cdc ");
     assert_string_equal(plan_of("{\"initialization\":{\"steps\":[\"initData\",\"preCheck\"]}}", FIXTURE_TEMPLATE),
                         "precheck init-data cdc ");
@@ -94,8 +97,9 @@ static void test_plans(void **state)
                            "has no step initStructLater"));
     assert_non_null(strstr(plan_of("{\"taskType\":\"initialization-and-twoway-cdc\"}", FIXTURE_TEMPLATE),
                            "has no tasks of type initialization-and-twoway-cdc"));
-    assert_non_null(strstr(plan_of("{}", "{\"metadata\":{\"name\":\"m\"},\"spec\":{\"source\":{\"dbType\":\"MySQL\"}}}"),
-                           "only PostgreSQL"));
+    assert_non_null(
+        strstr(plan_of("{}", "{\"metadata\":{\"name\":\"m\"},\"spec\":{\"source\":{\"dbType\":\"MySQL\"}}}"),
+               "only PostgreSQL"));
 }
 
 int main(void)

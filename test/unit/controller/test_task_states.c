@@ -25,7 +25,8 @@ static TaskFacts at_work(Task *task)
 {
     TaskFacts f = {.task = task, .template = &template, .planned = true, .now = 1000, .monotonic = 1000};
 
-    f.plan = (TaskPlan){.works = {STEP_PRECHECK, STEP_INIT_STRUCT, STEP_INIT_DATA, STEP_CDC}, .count = 4, .init_count = 3};
+    f.plan =
+        (TaskPlan){.works = {STEP_PRECHECK, STEP_INIT_STRUCT, STEP_INIT_DATA, STEP_CDC}, .count = 4, .init_count = 3};
     task_spec_read(task->spec, task->spec_len, &f.spec);
     set(&f, STEP_PRECHECK, WORK_DONE);
     set(&f, STEP_INIT_STRUCT, WORK_RUNNING);

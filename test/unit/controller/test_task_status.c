@@ -68,8 +68,14 @@ static void take(Task *task, const char *patch)
 static void test_what_it_says(void **state)
 {
     Task *task = fixture_task(FIXTURE_TASK);
-    ProgressRead said = {.phase = "following changes", .slot = "mytask", .state = PROGRESS_RUNNING, .step = STEP_CDC,
-                         .lsn_applied = 0x56E54A8, .lsn_source = 0x56E54B0, .lag_seconds = 0.26, .lag_bytes = 8,
+    ProgressRead said = {.phase = "following changes",
+                         .slot = "mytask",
+                         .state = PROGRESS_RUNNING,
+                         .step = STEP_CDC,
+                         .lsn_applied = 0x56E54A8,
+                         .lsn_source = 0x56E54B0,
+                         .lag_seconds = 0.26,
+                         .lag_bytes = 8,
                          .commit_time = 1682243800.778};
     TaskFacts facts = following(task, &said);
     auto_free char *patch = patch_of(&facts, ALL);
@@ -92,8 +98,12 @@ static void test_what_it_says(void **state)
 static void test_no_write_without_a_difference(void **state)
 {
     Task *task = fixture_task(FIXTURE_TASK);
-    ProgressRead said = {.phase = "following changes", .slot = "mytask", .state = PROGRESS_RUNNING, .step = STEP_CDC,
-                         .lsn_applied = 7, .commit_time = 1682243800.778};
+    ProgressRead said = {.phase = "following changes",
+                         .slot = "mytask",
+                         .state = PROGRESS_RUNNING,
+                         .step = STEP_CDC,
+                         .lsn_applied = 7,
+                         .commit_time = 1682243800.778};
     TaskFacts facts = following(task, &said);
     auto_free char *first = patch_of(&facts, ALL);
     (void)state;
@@ -115,10 +125,17 @@ static void test_no_write_without_a_difference(void **state)
 static void test_copied_counts_stay(void **state)
 {
     Task *task = fixture_task(FIXTURE_TASK);
-    ProgressRead copy = {.phase = "copying rows", .slot = "s", .state = PROGRESS_RUNNING, .step = STEP_INIT_DATA,
-                         .tables_total = 2, .rows_done = 41, .bytes_done = 30, .bytes_total = 40, .seconds_left = -1};
-    ProgressRead stream = {.phase = "following changes", .slot = "s", .state = PROGRESS_RUNNING, .step = STEP_CDC,
-                           .lsn_applied = 7};
+    ProgressRead copy = {.phase = "copying rows",
+                         .slot = "s",
+                         .state = PROGRESS_RUNNING,
+                         .step = STEP_INIT_DATA,
+                         .tables_total = 2,
+                         .rows_done = 41,
+                         .bytes_done = 30,
+                         .bytes_total = 40,
+                         .seconds_left = -1};
+    ProgressRead stream = {
+        .phase = "following changes", .slot = "s", .state = PROGRESS_RUNNING, .step = STEP_CDC, .lsn_applied = 7};
     TaskFacts facts = following(task, &copy);
     auto_free char *first = patch_of(&facts, ALL);
     (void)state;
@@ -134,10 +151,21 @@ static void test_copied_counts_stay(void **state)
 static void test_a_retry_stays_stalled(void **state)
 {
     Task *task = fixture_task(FIXTURE_TASK);
-    ProgressRead words = {.phase = "", .slot = "", .state = PROGRESS_FAILED,
-                          .error = {.code = "credentials", .reason = "AccessRefused", .sqlstate = "28P01",
-                                    .message = "password refused", .hint = "give another"}};
-    WorkerJob failed = {.exists = true, .attempt = 1, .failed = true, .failed_at = 1700000090, .started = 1700000080, .failed_reason = "PodFailurePolicy", .failed_message = ""};
+    ProgressRead words = {.phase = "",
+                          .slot = "",
+                          .state = PROGRESS_FAILED,
+                          .error = {.code = "credentials",
+                                    .reason = "AccessRefused",
+                                    .sqlstate = "28P01",
+                                    .message = "password refused",
+                                    .hint = "give another"}};
+    WorkerJob failed = {.exists = true,
+                        .attempt = 1,
+                        .failed = true,
+                        .failed_at = 1700000090,
+                        .started = 1700000080,
+                        .failed_reason = "PodFailurePolicy",
+                        .failed_message = ""};
     WorkerJob again = {.key = "shop/mytask-cdc", .exists = true, .attempt = 2, .started = 1700000099};
     TaskFacts facts = following(task, &words);
     (void)state;
@@ -148,7 +176,8 @@ static void test_a_retry_stays_stalled(void **state)
     json_object *status = fixture_json(first);
     assert_true(k8s_condition_true(status, "Stalled"));
     assert_string_equal(k8s_text(k8s_condition(status, "Stalled"), "reason"), "AccessRefused");
-    assert_non_null(strstr(k8s_text(k8s_condition(status, "Ready"), "message"), "password refused (SQLSTATE 28P01). give another"));
+    assert_non_null(
+        strstr(k8s_text(k8s_condition(status, "Ready"), "message"), "password refused (SQLSTATE 28P01). give another"));
     assert_non_null(strstr(first, "\"failedReason\":\"password refused"));
     json_object_put(status);
     take(task, first);

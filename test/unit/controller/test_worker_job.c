@@ -18,10 +18,13 @@ static WorkerPod *pod_of(const char *text)
 static void test_job(void **state)
 {
     static const char TEXT[] =
-        "{\"metadata\":{\"name\":\"mytask-initdata-2\",\"namespace\":\"shop\",\"uid\":\"j\",\"labels\":{\"kubeferry.io/task\":"
+        "{\"metadata\":{\"name\":\"mytask-initdata-2\",\"namespace\":\"shop\",\"uid\":\"j\",\"labels\":{\"kubeferry.io/"
+        "task\":"
         "\"mytask\",\"kubeferry.io/work\":\"init-data\"},\"annotations\":{\"kubeferry.io/attempt\":\"3\"},"
-        "\"ownerReferences\":[{\"uid\":\"t\",\"controller\":true}]},\"spec\":{\"suspend\":false},\"status\":{\"failed\":1,"
-        "\"startTime\":\"2026-01-01T00:00:00Z\",\"conditions\":[{\"type\":\"Suspended\",\"status\":\"False\"},{\"type\":"
+        "\"ownerReferences\":[{\"uid\":\"t\",\"controller\":true}]},\"spec\":{\"suspend\":false},\"status\":{"
+        "\"failed\":1,"
+        "\"startTime\":\"2026-01-01T00:00:00Z\",\"conditions\":[{\"type\":\"Suspended\",\"status\":\"False\"},{"
+        "\"type\":"
         "\"Failed\",\"status\":\"True\",\"reason\":\"PodFailurePolicy\",\"message\":\"m\",\"lastTransitionTime\":"
         "\"2026-01-01T00:01:00Z\"}]}}";
     json_object *object = fixture_json(TEXT);
@@ -54,7 +57,8 @@ static void test_foreign_objects(void **state)
     json_object_put(object);
 }
 
-#define POD(more) "{\"metadata\":{\"name\":\"p\",\"uid\":\"1\",\"labels\":{\"batch.kubernetes.io/job-name\":\"j\"}}," more "}"
+#define POD(more)                                                                                                      \
+    "{\"metadata\":{\"name\":\"p\",\"uid\":\"1\",\"labels\":{\"batch.kubernetes.io/job-name\":\"j\"}}," more "}"
 
 static void test_pods(void **state)
 {
@@ -64,8 +68,8 @@ static void test_pods(void **state)
         int exit_code;
     } CASES[] = {
         {POD("\"status\":{}"), "", false, -1},
-        {POD("\"status\":{\"containerStatuses\":[{\"state\":{\"waiting\":{\"reason\":\"ContainerCreating\"}}}]}"), "", false,
-         -1},
+        {POD("\"status\":{\"containerStatuses\":[{\"state\":{\"waiting\":{\"reason\":\"ContainerCreating\"}}}]}"), "",
+         false, -1},
         {POD("\"status\":{\"containerStatuses\":[{\"state\":{\"waiting\":{\"reason\":\"CreateContainerConfigError\","
              "\"message\":\"secret \\\"x\\\" not found\"}}}]}"),
          "CreateContainerConfigError: secret \"x\" not found", false, -1},
@@ -73,8 +77,8 @@ static void test_pods(void **state)
              "\"message\":\"0/1 nodes\"}]}"),
          "Unschedulable: 0/1 nodes", false, -1},
         {POD("\"status\":{\"containerStatuses\":[{\"state\":{\"running\":{}}}]}"), "", true, -1},
-        {POD("\"status\":{\"containerStatuses\":[{\"state\":{\"terminated\":{\"exitCode\":64,\"message\":\"m\"}}}]}"), "",
-         false, 64},
+        {POD("\"status\":{\"containerStatuses\":[{\"state\":{\"terminated\":{\"exitCode\":64,\"message\":\"m\"}}}]}"),
+         "", false, 64},
     };
     (void)state;
 
@@ -91,7 +95,8 @@ static void test_which_pod_speaks(void **state)
 {
     WorkerPod old = {.uid = "1", .owner = "j", .created = 1, .exit_code = 75, .finished = 2};
     WorkerPod now = {.uid = "2", .owner = "j", .created = 5, .exit_code = -1, .next = &old};
-    WorkerPod helper = {.uid = "3", .owner = "j", .created = 9, .index = 1, .exit_code = 64, .finished = 10, .next = &now};
+    WorkerPod helper = {
+        .uid = "3", .owner = "j", .created = 9, .index = 1, .exit_code = 64, .finished = 10, .next = &now};
     WorkerPod of_another = {.uid = "4", .owner = "k", .created = 20, .exit_code = 64, .finished = 30, .next = &helper};
     WorkerJob job = {.exists = true, .uid = "j", .pods = &of_another};
     (void)state;
