@@ -59,7 +59,7 @@ static int watch(Cli *cli, Error *err)
     Live live = {0};
     auto_buffer Buffer last = {0};
     TaskObjects objects;
-    bool seen = false;
+    bool seen = false, lost = false;
 
     do {
         Error failure = {0};
@@ -67,17 +67,19 @@ static int watch(Cli *cli, Error *err)
             show(cli, &live, &objects, &last);
             task_objects_free(&objects);
             seen = true;
+            lost = false;
         } else if (stop_requested()) {
             break;
         } else if (seen && failure.http_status == 404) {
             printf("The task %s is gone.\n", cli_text(cli, O_NAME));
             return 0;
-        } else if (!seen || failure.http_status) {
+        } else if (!seen || !error_is_retryable(&failure)) {
             *err = failure;
             return -1;
-        } else { // the server will be back
+        } else if (!lost) { // it will be back
             live.lines = 0;
             cli_report(cli->table->program, &failure);
+            lost = true;
         }
     } while (!stop_sleep_ms(REDRAW_MS));
     return 0;

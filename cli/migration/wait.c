@@ -98,7 +98,7 @@ static int ask(Waiting *w, bool visible, bool *done, Error *err)
     int rc = visible ? task_objects_get(w->cli, w->name, &objects, err) : cli_get_task(w->cli, w->name, &objects.task, err);
 
     if (rc)
-        return err->http_status ? -1 : 0; // no answer: again
+        return error_is_retryable(err) ? 0 : -1;
     task_view_read(objects.task, &view);
     if (visible)
         show(w, &objects, &view);
@@ -142,7 +142,7 @@ int wait_for(Cli *cli, const char *name, bool (*ended)(void *context, json_objec
         json_object *task = NULL;
         TaskView view;
         if (cli_get_task(cli, name, &task, err)) {
-            rc = err->http_status ? -1 : 0; // no answer: again
+            rc = error_is_retryable(err) ? 0 : -1;
         } else {
             task_view_read(task, &view);
             done = ended(context, task);

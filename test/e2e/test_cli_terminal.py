@@ -211,3 +211,37 @@ def test_create_follow_shows_the_way(kf, screen):
     one.wait_for("Status: Running", "\n$")
     one.type("echo code $?")
     one.wait_for("code 0")
+
+
+def test_zsh_completes(screen):
+    one = screen()
+    one.type("exec zsh -f")
+    one.type("autoload -U compinit; compinit -u -D; source <(kubeferry completion zsh); clear")
+    one.type("kubeferry migration des", enter=False)
+    one.keys("Tab")
+    one.wait_for("kubeferry migration describe")
+    one.type("mytask --wa", enter=False)
+    one.keys("Tab")
+    one.wait_for("kubeferry migration describe mytask --watch")
+
+
+@pytest.mark.alone
+def test_a_lost_server_does_not_end_what_is_watched(cluster, kf, screen):
+    kf.create()
+    kf.set_status(COPYING)
+    one, other = screen(), screen(lines=40)
+    one.type(f"clear; kubeferry migration list --watch -n {kf.namespace}")
+    other.type(f"clear; kubeferry migration describe mytask --watch -n {kf.namespace}")
+    one.wait_for("56 %")
+    other.wait_for("56 %")
+    cluster.run("restart", "kube-apiserver")
+    kf.wait_for(lambda: subprocess.run([SCRIPT, "exec", cluster.directory, "kubectl", "get", "--raw", "/readyz"], stdout=subprocess.PIPE,
+                                       stderr=subprocess.PIPE).returncode == 0, 60)
+    kf.set_status(FOLLOWING)
+    seen = one.wait_for("Running", gone=("56 %",), seconds=60)
+    assert seen.count("apecloud-pg2pg") == 1, seen
+    other.wait_for("Status: Running", gone=("56 %",), seconds=60)
+    for screen_of in (one, other):
+        screen_of.keys("C-c")
+        screen_of.type("echo code $?")
+        screen_of.wait_for("code 0")
