@@ -154,8 +154,6 @@ static void fill_args(json_object *args, const JobWish *wish)
         add_switch_args(args, switch_of(wish));
     else
         add_count_arg(args, "jobs", config->jobs);
-    if (task_job_parallelism(wish->spec, wish->work) > 1) // each pod knows which it is by its index
-        add_count_arg(args, "workers", task_job_parallelism(wish->spec, wish->work));
 }
 
 static json_object *resources(const JobWish *wish)

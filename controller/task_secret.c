@@ -92,6 +92,8 @@ json_object *task_secret_document(const Task *task, const TaskSpec *spec, const 
     add_text(document, "listen", listen);
     add_text(document, "workDir", WORKER_DATA_DIR);
     json_object_object_add(document, "slotGuardBytes", json_object_new_int64(spec->slot_guard_bytes));
+    if (spec->config[STEP_INIT_DATA].parallelism > 1) // which one a pod is, its index says
+        json_object_object_add(document, "workers", json_object_new_int(spec->config[STEP_INIT_DATA].parallelism));
     if (spec->sequence_margin > 0)
         json_object_object_add(document, "sequenceMargin", json_object_new_int64(spec->sequence_margin));
     json_object_object_add(document, "waitSeconds", json_object_new_int(WAIT_SECONDS));
