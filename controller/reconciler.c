@@ -47,6 +47,7 @@ typedef struct Pass { // over one key
     bool failed;   // something could not be written
     bool conflict; // because somebody else wrote first: no news for a person
     bool reported; // the failure has been put into the status
+    bool held;     // the status waits for the action: it told of a failure, which may come again
     Error error;
     int64_t again_ms; // 0: when something changes
     bool progress_due, metrics_due;
@@ -120,8 +121,8 @@ static void end(Pass *pass)
     free(pass);
 }
 
-// What could not be written is told where the user looks, if that can be written.
-static void report_failure(Pass *pass)
+// What could not be written is told where the user looks, if that can be written; and that it could be in the end.
+static void report(Pass *pass, const Error *trouble)
 {
     Task *task = store_task(pass->reconciler->store, pass->key);
     TaskFacts facts;
@@ -130,7 +131,9 @@ static void report_failure(Pass *pass)
     if (!task)
         return;
     task_facts_gather(pass->reconciler->store, pass->reconciler->settings, task, &facts);
-    write_status(pass, &facts, task_states_decide(&facts), &pass->error);
+    const TaskRow *row = task_states_decide(&facts);
+    if (trouble || row->outcome != OUTCOME_KEEP)
+        write_status(pass, &facts, row, trouble);
     task_facts_free(&facts);
 }
 
@@ -138,9 +141,10 @@ static void one_less(Pass *pass)
 {
     if (--pass->waiting > 0)
         return;
-    if (pass->failed && !pass->conflict && !pass->reported && may_work(pass->reconciler)) {
+    bool news = pass->failed ? !pass->conflict : pass->held;
+    if (news && !pass->reported && may_work(pass->reconciler)) {
         pass->waiting = 1;
-        report_failure(pass);
+        report(pass, pass->failed ? &pass->error : NULL);
         one_less(pass);
         return;
     }
@@ -286,7 +290,9 @@ static void reconcile_task(Reconciler *r, Task *task)
     log_debug("reconcile", "%s: %s", task->key, row->id);
     set_poll(r, &facts);
     pass->again_ms = look_again_ms(&facts, row);
-    if (row->outcome != OUTCOME_KEEP)
+    pass->held =
+        row->action != ACTION_NONE && task->seen.ready_reason && strcmp(task->seen.ready_reason, REASON_TROUBLE) == 0;
+    if (row->outcome != OUTCOME_KEEP && !pass->held)
         write_status(pass, &facts, row, NULL);
     pass->waiting++;
     task_action_start(&tools, &facts, row->action, on_action_done, pass);

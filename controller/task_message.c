@@ -246,15 +246,30 @@ static const struct {
     {"rollback-waiting", say_rollback_waiting},
 };
 
+// kubectl delete namespace: Jobs and Secrets go at once, and nothing new may be made.
+static void say_namespace_ends(const TaskFacts *facts, const Error *trouble, Buffer *out)
+{
+    auto_free char *slot = task_facts_slot(facts);
+    auto_free char *advice =
+        memory_printf("The namespace is being deleted, so no worker can clean up the source any more. Drop slot %s and "
+                      "publication %s_publication_for_all_tables there by hand if they exist, and let the task go: "
+                      "kubectl patch mt %s -n %s --type merge -p '{\"spec\":{\"isForceDelete\":true}}'",
+                      slot, slot, facts->task->name, facts->task->namespace_name);
+
+    if (facts->task->deleted > 0 && trouble->http_status == 403 && strstr(trouble->message, "is being terminated"))
+        put_sentence(out, advice);
+}
+
 void task_message(const TaskFacts *facts, const TaskRow *row, const Error *trouble, TaskMessage *out)
 {
     *out = (TaskMessage){0};
     snprintf(out->reason, sizeof out->reason, "%s",
              row->reason ? row->reason : work_info(facts->current >= 0 ? facts->current : 0)->reason);
     if (trouble) {
-        snprintf(out->reason, sizeof out->reason, "%s", "WaitingForCluster");
+        snprintf(out->reason, sizeof out->reason, "%s", REASON_TROUBLE);
         buffer_puts(&out->text, trouble->message);
         put_sentence(&out->text, trouble->hint);
+        say_namespace_ends(facts, trouble, &out->text);
         return;
     }
     for (size_t i = 0; i < sizeof SAYINGS / sizeof *SAYINGS; i++)

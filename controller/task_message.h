@@ -5,6 +5,9 @@
 
 #include "controller/task_states.h"
 
+// Of conditions while the API server refuses what the controller asks.
+#define REASON_TROUBLE "WaitingForCluster"
+
 typedef struct TaskMessage {
     char reason[64];
     Buffer text;

@@ -26,7 +26,7 @@ K8sLoop *k8s_loop_new(void)
     if (!loop->multi)
         abort(); // out of memory, like every other allocation
     // Watches and the lease must never wait for writes: callers keep fewer than these under way.
-    curl_multi_setopt(loop->multi, CURLMOPT_MAX_HOST_CONNECTIONS, 48L);
+    curl_multi_setopt(loop->multi, CURLMOPT_MAX_HOST_CONNECTIONS, 64L);
     curl_multi_setopt(loop->multi, CURLMOPT_MAXCONNECTS, 24L);
     loop->now = clock_monotonic();
     return loop;
