@@ -32,21 +32,24 @@ def enter_network_namespace(path):
         os.close(fd)
 
 
-class _Connection(http.client.HTTPSConnection):
-    """A connection whose socket lives in another network namespace."""
+def connect_inside(netns, address, timeout):
+    """A TCP connection whose socket lives in another network namespace."""
+    back = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
+    try:
+        enter_network_namespace(netns)
+        return socket.create_connection(address, timeout)
+    finally:
+        enter_network_namespace(f"/proc/self/fd/{back}")
+        os.close(back)
 
+
+class _Connection(http.client.HTTPSConnection):
     def __init__(self, netns, *arguments, **options):
         super().__init__(*arguments, **options)
         self._netns = netns
 
     def connect(self):
-        back = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
-        try:
-            enter_network_namespace(self._netns)
-            plain = socket.create_connection((self.host, self.port), self.timeout)
-        finally:
-            enter_network_namespace(f"/proc/self/fd/{back}")
-            os.close(back)
+        plain = connect_inside(self._netns, (self.host, self.port), self.timeout)
         self.sock = self._context.wrap_socket(plain, server_hostname=self.host)
 
 
