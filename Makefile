@@ -89,8 +89,8 @@ test: ## Everything that CI runs
 	@$(MAKE) --no-print-directory pytest
 	@$(MAKE) --no-print-directory e2e
 
-bench: ## Measure against pg_dump and a native subscription; writes docs/BENCHMARKS.md
-	test/install.sh build bench
+bench: ## Measure against pg_dump and a native subscription, and the controller; writes docs/BENCHMARKS.md
+	test/install.sh build bench cluster images
 	@$(MAKE) $(JOBS) --no-print-directory all
 	/usr/bin/python3 test/bench/bench.py
 

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Measures kubeferry-engine against pg_dump | pg_restore and a native subscription, and its memory.
+"""Measures kubeferry-engine against pg_dump | pg_restore and a native subscription, and its memory; and the controller on a
+real cluster.
 
 Writes docs/BENCHMARKS.md (or --output). Exit code 0 when it measured; with --check 1 when a target was missed.
 """
@@ -9,13 +10,15 @@ import os
 import shlex
 import sys
 
+import controller
 import measurements
 import report
 from measurements import say
 from servers import Server, debian_bin, embedded_bin
 
 ROOT = os.path.abspath(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", ".."))
-PARTS = ["copy", "backlog", "latency", "memory"]
+ENGINE_PARTS = ["copy", "backlog", "latency", "memory"]
+PARTS = [*ENGINE_PARTS, "controller"]
 # The same for both servers; durable as a user's would be.
 SETTINGS = {"fsync": "on", "shared_buffers": "512MB", "max_wal_size": "8GB", "checkpoint_timeout": "30min",
             # The subscription's worker starts at once, and not up to 5 s after ENABLE.
@@ -34,6 +37,10 @@ def options_of(words):
     parser.add_argument("--samples", type=int, default=200, help="commits of the latency (%(default)s)")
     parser.add_argument("--transaction-mb", type=int, default=1024, help="size of the large transaction (%(default)s)")
     parser.add_argument("--tables", type=int, default=20_000, help="tables of the wide database (%(default)s)")
+    parser.add_argument("--idle-seconds", type=int, default=60, help="how long the idle controller is watched (%(default)s)")
+    parser.add_argument("--first-jobs", type=int, default=30, help="tasks whose first Job is waited for, one by one (%(default)s)")
+    parser.add_argument("--many", type=int, default=1000, help="tasks that are created at once (%(default)s)")
+    parser.add_argument("--tasks", type=int, default=10_000, help="tasks of the large cluster (%(default)s)")
     parser.add_argument("--output", default=os.path.join(ROOT, "docs", "BENCHMARKS.md"), help="where the report goes")
     parser.add_argument("--check", action="store_true", help="fail when a target is missed")
     return parser.parse_args(words)
@@ -61,14 +68,20 @@ def measure(source, sink, options):
 
 def main(words):
     options = options_of(words)
+    parts = options.only or PARTS
     binaries = debian_bin() if options.server == "debian" else embedded_bin(int(options.server))
-    with Server(binaries, settings=SETTINGS, tls=False) as source, Server(binaries, settings=SETTINGS, tls=False) as sink:
-        version = source.version
-        comparisons, memory = measure(source, sink, options)
+    if "controller" in parts and os.geteuid() != 0:  # network namespaces, mounts
+        os.execvp("sudo", ["sudo", "-E", "env", f"PATH={os.environ['PATH']}", sys.executable, *sys.argv])
+    comparisons, memory, version = [], [], None
+    if any(part in ENGINE_PARTS for part in parts):
+        with Server(binaries, settings=SETTINGS, tls=False) as source, Server(binaries, settings=SETTINGS, tls=False) as sink:
+            version = source.version
+            comparisons, memory = measure(source, sink, options)
+    operator = controller.measure(options) if "controller" in parts else []
     command = shlex.join(["make bench"] if not words else ["test/bench/bench.py", *words]).replace("'make bench'", "make bench")
-    report.write(options.output, version, SETTINGS, command, comparisons, memory)
+    report.write(options.output, version, SETTINGS, command, comparisons, memory, operator)
     say(f"written to {os.path.relpath(options.output)}")
-    missed = report.missed(comparisons, memory)
+    missed = report.missed(comparisons, memory, operator)
     for sentence in missed:
         say("missed: " + sentence)
     return 1 if missed and options.check else 0
