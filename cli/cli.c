@@ -92,8 +92,8 @@ int cli_send(Cli *cli, const char *method, const char *path, const char *content
     if (rc == 0 && out) {
         *out = k8s_json_parse(reply.body, reply.len);
         if (!*out)
-            rc = error_set(err, ERROR_PROTOCOL, "%s %s: the answer of %s is no JSON: is it a Kubernetes API server?", method,
-                           path, cli->config.server);
+            rc = error_set(err, ERROR_PROTOCOL, "%s %s: the answer of %s is no JSON: is it a Kubernetes API server?",
+                           method, path, cli->config.server);
     }
     k8s_reply_free(&reply);
     return rc;
@@ -156,8 +156,7 @@ int cli_get_task(Cli *cli, const char *name, json_object **out, Error *err)
 
 void cli_report(const char *program, const Error *err)
 {
-    auto_free char *line =
-        memory_printf("%s: %s%s%s", program, err->message, err->hint[0] ? "; " : "", err->hint);
+    auto_free char *line = memory_printf("%s: %s%s%s", program, err->message, err->hint[0] ? "; " : "", err->hint);
 
     secrets_scrub(line);
     utf8_repair(line);

@@ -15,12 +15,14 @@
     X(MIGRATION_CREATE, "migration create", migration_create,                                                          \
       "make a task, which checks, makes the structure, copies the rows and follows every change. What is missing is "  \
       "asked for on a terminal",                                                                                       \
-      "kubeferry migration create mytask --template apecloud-pg2pg --source 'user:password@old.example.com:5432/shop' "  \
+      "kubeferry migration create mytask --template apecloud-pg2pg --source "                                          \
+      "'user:password@old.example.com:5432/shop' "                                                                     \
       "--sink 'user:password@10.0.0.7:5432/shop' " EXAMPLE_OBJECTS "\n"                                                \
       "kubeferry migration create mytask --source old.example.com:5432/shop --source-secret old-db --sink "            \
       "new.example.com:5432/shop --sink-secret new-db --follow\n"                                                      \
-      "kubeferry migration create mytask … --steps precheck=true,init-struct=false,init-data=true,cdc=true\n"          \
-      "kubeferry migration create mytask … --resources 'step=init-data,cpu=1000m,memory=1Gi' --dry-run=server -o yaml")  \
+      "kubeferry migration create mytask … --steps precheck=true,init-struct=false,init-data=true,cdc=true\n"        \
+      "kubeferry migration create mytask … --resources 'step=init-data,cpu=1000m,memory=1Gi' --dry-run=server -o "   \
+      "yaml")                                                                                                          \
     X(MIGRATION_LIST, "migration list", migration_list, "list tasks: how far each is, and what it waits for",          \
       "kubeferry migration list\nkubeferry migration list -A --watch")                                                 \
     X(MIGRATION_DESCRIBE, "migration describe", migration_describe,                                                    \
@@ -37,7 +39,7 @@
     X(MIGRATION_RESUME, "migration resume", migration_resume, "let a suspended task go on from where it was",          \
       "kubeferry migration resume mytask")                                                                             \
     X(MIGRATION_VERIFY, "migration verify", migration_verify,                                                          \
-      "compare both ends row by row at one moment, while changes are followed; with --wait, exit 1 when they differ",   \
+      "compare both ends row by row at one moment, while changes are followed; with --wait, exit 1 when they differ",  \
       "kubeferry migration verify mytask --wait")                                                                      \
     X(MIGRATION_CUTOVER, "migration cutover", migration_cutover,                                                       \
       "switch to the sink: keep writes from the source, apply the rest, set sequences, turn on what was held back; "   \
@@ -46,7 +48,7 @@
       "kubeferry migration cutover mytask --block lock --limit 10 --auto-approve --wait\n"                             \
       "kubeferry migration cutover mytask --cancel")                                                                   \
     X(MIGRATION_ROLLBACK, "migration rollback", migration_rollback,                                                    \
-      "switch back to the source, after the switch of a task of the type initialization-and-twoway-cdc: nothing that "  \
+      "switch back to the source, after the switch of a task of the type initialization-and-twoway-cdc: nothing that " \
       "was written to the sink is lost",                                                                               \
       "kubeferry migration rollback mytask --wait")                                                                    \
     X(MIGRATION_TERMINATE, "migration terminate", migration_terminate,                                                 \
@@ -64,10 +66,11 @@
       "kubeferry addon disable migration")                                                                             \
     X(ADDON_UPGRADE, "addon upgrade", addon_upgrade, "bring migration to the version of this command",                 \
       "kubeferry addon upgrade migration")                                                                             \
-    X(RUN, "run", run_engine, "move a database from here, without Kubernetes: hands all options to kubeferry-engine run",  \
+    X(RUN, "run", run_engine,                                                                                          \
+      "move a database from here, without Kubernetes: hands all options to kubeferry-engine run",                      \
       "kubeferry run --name shop --source postgresql://app@old.example.com/shop --sink "                               \
       "postgresql://app@new.example.com/shop")                                                                         \
-    X(VERSION, "version", show_version, "show the versions of this command and of the cluster", "kubeferry version")    \
+    X(VERSION, "version", show_version, "show the versions of this command and of the cluster", "kubeferry version")   \
     X(COMPLETION, "completion", show_completion, "print the completions for a shell",                                  \
       "kubeferry completion bash >/etc/bash_completion.d/kubeferry\n"                                                  \
       "kubeferry completion zsh >\"${fpath[1]}/_kubeferry\"\n"                                                         \
@@ -81,8 +84,8 @@ typedef enum Verb {
 } Verb;
 
 typedef enum Option {
-    O_NAME,      // of one task
-    O_NAMES,     // of tasks
+    O_NAME,          // of one task
+    O_NAMES,         // of tasks
     O_TEMPLATE_NAME, // the word of `templates`
     O_ADDON,
     O_SHELL,

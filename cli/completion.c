@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// completion: scripts for the shells, from the table of options. Names of tasks and templates are asked from the cluster.
+// completion: scripts for the shells, from the table of options. Names of tasks and templates are asked from the
+// cluster.
 #include "cli/commands.h"
 
 #include "common/base/memory.h"
@@ -151,7 +152,8 @@ static void put_fish_options(const OptionTable *table, int verb, Buffer *out)
     for (size_t i = 0; i < table->spec_count; i++) {
         const OptionSpec *spec = &table->specs[i];
         auto_free char *values = values_of((int)i, spec);
-        if (spec->word || is_hidden((int)i) || (verb < 0 ? spec->verbs != 0 : !spec->verbs || !options_applies(spec, verb)))
+        if (spec->word || is_hidden((int)i) ||
+            (verb < 0 ? spec->verbs != 0 : !spec->verbs || !options_applies(spec, verb)))
             continue;
         buffer_puts(out, "complete -c kubeferry");
         if (verb >= 0)
@@ -184,7 +186,8 @@ static void put_fish(const OptionTable *table, Buffer *out)
     for (int verb = -1; verb < (int)table->verb_count; verb++) {
         auto_free char *words = words_after(table, verb);
         if (words) {
-            buffer_printf(out, "complete -c kubeferry -n '__kubeferry_verb \"%s\"'", verb < 0 ? "" : table->verbs[verb].name);
+            buffer_printf(out, "complete -c kubeferry -n '__kubeferry_verb \"%s\"'",
+                          verb < 0 ? "" : table->verbs[verb].name);
             put_fish_values(out, words);
             buffer_putc(out, '\n');
         }
@@ -194,7 +197,8 @@ static void put_fish(const OptionTable *table, Buffer *out)
 
 int show_completion(Cli *cli, Error *err)
 {
-    static void (*const SHELLS[])(const OptionTable *table, Buffer *out) = {put_bash, put_zsh, put_fish}; // as in the table
+    static void (*const SHELLS[])(const OptionTable *table, Buffer *out) = {put_bash, put_zsh,
+                                                                            put_fish}; // as in the table
     auto_buffer Buffer out = {0};
 
     if (!cli_given(cli, O_SHELL)) {

@@ -95,7 +95,7 @@ int main(int argc, char **argv)
         auto_free char **words = memory_zalloc(((size_t)argc + 2) * sizeof *words);
         table.program = "kubectl";
         words[0] = argv[0];
-        words[1] = (char *)(uintptr_t)"migration";
+        words[1] = (char *)(uintptr_t) "migration";
         memcpy(words + 2, argv + 1, ((size_t)argc - 1) * sizeof *words);
         return parse_and_run(&table, argc + 1, words);
     }

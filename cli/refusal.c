@@ -11,8 +11,8 @@
 // may show a value.
 static const char *message_of(const char *text)
 {
-    static const char *const PREFIXES[] = {"Invalid value: ", "Forbidden: ",      "Required value: ",
-                                           "Duplicate value", "Unsupported value: ", "Too long: "};
+    static const char *const PREFIXES[] = {
+        "Invalid value: ", "Forbidden: ", "Required value: ", "Duplicate value", "Unsupported value: ", "Too long: "};
 
     if (strncmp(text, PREFIXES[0], strlen(PREFIXES[0])) == 0) {
         const char *p = text + strlen(PREFIXES[0]), *quote = *p == '"' ? strchr(p + 1, '"') : NULL;
@@ -58,7 +58,9 @@ void refusal_explain(const K8sReply *reply, const K8sConfig *config, Error *err)
     if (reply->status == 0)
         error_wrap(err, "the API server %s (context %s) cannot be asked", config->server, from);
     else if (reply->status == 401)
-        error_set(err, ERROR_CREDENTIALS, "the API server %s does not accept the credentials of context %s: they are wrong or have expired", config->server, from),
+        error_set(err, ERROR_CREDENTIALS,
+                  "the API server %s does not accept the credentials of context %s: they are wrong or have expired",
+                  config->server, from),
             error_hint(err, "log in again, or choose another user or --context");
     else if (reply->status == 422)
         explain_invalid(status, err);

@@ -20,7 +20,7 @@ int run_engine(Cli *cli, Error *err)
         return error_hint(err, "install it: make install puts both into PREFIX/bin");
     }
     argv[0] = engine;
-    argv[1] = (char *)(uintptr_t)"run";
+    argv[1] = (char *)(uintptr_t) "run";
     for (size_t i = 0; i < words->count; i++)
         argv[i + 2] = words->all[i];
     execv(engine, argv);

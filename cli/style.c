@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 static const char *const SEQUENCES[] = {
-    [COLOUR_NONE] = "",           [COLOUR_GOOD] = "\033[32m", [COLOUR_BUSY] = "\033[33m",
+    [COLOUR_NONE] = "",        [COLOUR_GOOD] = "\033[32m", [COLOUR_BUSY] = "\033[33m",
     [COLOUR_BAD] = "\033[31m", [COLOUR_DIM] = "\033[2m",   [COLOUR_STRONG] = "\033[1m",
 };
 

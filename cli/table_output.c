@@ -58,7 +58,8 @@ static int width_of(const char *text, bool utf8)
     return view_format_cut(&ignored, text, INT_MAX, utf8);
 }
 
-static void put_cell(Buffer *out, const Style *style, const TableCell *cell, int width, bool right, int *left, bool last)
+static void put_cell(Buffer *out, const Style *style, const TableCell *cell, int width, bool right, int *left,
+                     bool last)
 {
     auto_buffer Buffer text = {0};
     int used = view_format_cut(&text, cell->text, *left, style->utf8), pad = width - used;

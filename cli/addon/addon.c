@@ -39,7 +39,8 @@ int addon_look(Cli *cli, const AddonWay **way, AddonState *state, Error *err)
 
 void addon_state_free(AddonState *s)
 {
-    char *texts[] = {s->version, s->provider, s->description, s->status, s->message, s->chart, s->through, s->release, s->namespace_name};
+    char *texts[] = {s->version, s->provider, s->description, s->status,        s->message,
+                     s->chart,   s->through,  s->release,     s->namespace_name};
 
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
         free(texts[i]);

@@ -8,14 +8,15 @@
 #define ADDON_RELEASE   "kb-addon-migration" // KubeBlocks calls it so, too; one of another name is found and kept
 #define ADDON_NAMESPACE "kubeferry-system"   // without KubeBlocks, unless another is named
 #define ADDON_CRDS                                                                                                     \
-    "migrationtasks.datamigration.apecloud.io migrationtemplates.datamigration.apecloud.io serialjobs.common.apecloud.io"
+    "migrationtasks.datamigration.apecloud.io migrationtemplates.datamigration.apecloud.io "                           \
+    "serialjobs.common.apecloud.io"
 
 typedef struct AddonState { // texts are owned; NULL: not known
     char *version, *provider, *description;
     char *status; // Disabled, Enabling, Enabled, Disabling, Failed
     char *message;
     char *chart;
-    char *through; // "KubeBlocks", "helm release kb-addon-migration in kubeferry-system"
+    char *through;                  // "KubeBlocks", "helm release kb-addon-migration in kubeferry-system"
     char *release, *namespace_name; // of helm
     bool auto_install;
     bool exists; // the Addon object, or the release

@@ -18,13 +18,15 @@ static int check_tasks(Cli *cli, Error *err)
     if (count == 0)
         return 0;
     if (cli_given(cli, O_FORCE)) {
-        fprintf(stderr, "kubeferry: %zu tasks stay as they are, and cannot be deleted until migration is enabled again: %s\n",
+        fprintf(stderr,
+                "kubeferry: %zu tasks stay as they are, and cannot be deleted until migration is enabled again: %s\n",
                 count, names);
         return 0;
     }
     error_set(err, ERROR_CONDITION, "there %s: %s", count > 1 ? "are still tasks" : "is still a task", names);
-    return error_hint(err, "end %s first, which drops what they hold on their sources: kubeferry migration terminate …; "
-                           "or --force",
+    return error_hint(err,
+                      "end %s first, which drops what they hold on their sources: kubeferry migration terminate …; "
+                      "or --force",
                       count > 1 ? "them" : "it");
 }
 
@@ -36,8 +38,8 @@ int addon_disable(Cli *cli, Error *err)
     int rc = addon_look(cli, &way, &state, err) || check_tasks(cli, err) || way->disable(cli, &state, err) ? -1 : 0;
     if (rc == 0) {
         printf("addon.extensions.kubeblocks.io/%s disabled\n", ADDON_NAME);
-        printf("The kinds of objects stay, and every object of them. To delete both by hand:\n  kubectl delete crd " ADDON_CRDS
-               "\n");
+        printf("The kinds of objects stay, and every object of them. To delete both by hand:\n  kubectl delete "
+               "crd " ADDON_CRDS "\n");
     }
     addon_state_free(&state);
     return rc;

@@ -85,8 +85,8 @@ static const char *status_of(const char *helm_status)
 {
     static const struct {
         const char *helm, *ours;
-    } STATES[] = {{"deployed", "Enabled"},           {"failed", "Failed"},
-                  {"pending-install", "Enabling"},   {"pending-upgrade", "Enabling"},
+    } STATES[] = {{"deployed", "Enabled"},          {"failed", "Failed"},
+                  {"pending-install", "Enabling"},  {"pending-upgrade", "Enabling"},
                   {"pending-rollback", "Enabling"}, {"uninstalling", "Disabling"}};
 
     for (size_t i = 0; i < sizeof STATES / sizeof *STATES; i++)
@@ -140,7 +140,8 @@ static int get(Cli *cli, AddonState *state, Error *err)
     }
     json_object_put(list);
     state->provider = memory_strdup("community");
-    state->description = memory_strdup("Moves live PostgreSQL databases into other ones while applications keep writing.");
+    state->description =
+        memory_strdup("Moves live PostgreSQL databases into other ones while applications keep writing.");
     state->through = memory_printf("helm release %s in %s", state->release, state->namespace_name);
     return 0;
 }

@@ -144,10 +144,13 @@ static void show(Cli *cli, const CreateInput *input, json_object *task, DryRun d
         object_output_print(task, form, "migrationtask.datamigration.apecloud.io");
     else
         printf("MigrationTask %s created%s\n", input->name,
-               dry_run == DRY_RUN_CLIENT ? " (dry run)" : dry_run == DRY_RUN_SERVER ? " (server dry run)" : "");
+               dry_run == DRY_RUN_CLIENT   ? " (dry run)"
+               : dry_run == DRY_RUN_SERVER ? " (server dry run)"
+                                           : "");
     if (secret && form != OUTPUT_TABLE)
-        fprintf(stderr, "kubeferry: the passwords are not shown: the Secret %s is to hold them under source-password and "
-                        "sink-password\n",
+        fprintf(stderr,
+                "kubeferry: the passwords are not shown: the Secret %s is to hold them under source-password and "
+                "sink-password\n",
                 secret_name);
     json_object_put(secret);
     fflush(stdout);

@@ -77,7 +77,8 @@ static int take_item(const Kind *kind, const char *text, json_object *spec, Erro
     }
     json_object *place = place_of(spec, step, &global, &known);
     if (rc == 0 && !known)
-        rc = refuse(kind, text, "the step is none of precheck, init-struct, init-data, init-struct-later, cdc, global", err);
+        rc = refuse(kind, text, "the step is none of precheck, init-struct, init-data, init-struct-later, cdc, global",
+                    err);
     if (rc == 0 && json_object_object_length(item) == 0)
         rc = refuse(kind, text, "nothing but the step is given", err);
     if (rc == 0)
@@ -146,8 +147,8 @@ static int take_toleration(const char *key, const char *value, json_object *item
     if (strcmp(key, "effect") == 0 && !is_one_of(value, EFFECTS))
         return error_set(err, ERROR_USAGE, "effect is none of NoSchedule, PreferNoSchedule, NoExecute");
     if (!is_one_of(key, (const char *const[]){"key", "value", "operator", "effect", NULL}))
-        return error_set(err, ERROR_USAGE,
-                         "%.40s is none of step, key, operator, value, effect, tolerationSeconds", key);
+        return error_set(err, ERROR_USAGE, "%.40s is none of step, key, operator, value, effect, tolerationSeconds",
+                         key);
     json_object_object_add(item, key, json_object_new_string(value));
     return 0;
 }
@@ -195,8 +196,7 @@ static void add_limits(json_object *place, bool global, json_object *item)
 {
     json_object *limits = below(below(place, global ? "globalResources" : "resource"), "limits");
 
-    json_object_object_foreach(item, key, value)
-        json_object_object_add(limits, key, json_object_get(value));
+    json_object_object_foreach(item, key, value) json_object_object_add(limits, key, json_object_get(value));
     json_object_put(item);
 }
 

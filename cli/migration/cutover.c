@@ -12,8 +12,8 @@
 #include <string.h>
 
 typedef struct Direction {
-    const char *field;      // of spec and status
-    const char *from, *to;  // the ends
+    const char *field;     // of spec and status
+    const char *from, *to; // the ends
 } Direction;
 
 static const Direction FORTH = {"cutover", "source", "sink"}, BACK = {"rollback", "sink", "source"};
@@ -125,7 +125,8 @@ static int switch_over(Cli *cli, const Direction *way, Error *err)
     auto_free char *before = memory_strdup(k8s_text(k8s_at(task, "status", way->field, NULL), "startTime"));
     int rc = cancel ? 0 : check(task, name, err);
     json_object_put(task);
-    if (rc || (!cancel && !cli_given(cli, O_AUTO_APPROVE) && approve(way, name, err)) || ask_for_it(cli, way, name, err))
+    if (rc || (!cancel && !cli_given(cli, O_AUTO_APPROVE) && approve(way, name, err)) ||
+        ask_for_it(cli, way, name, err))
         return -1;
     printf("MigrationTask %s %s\n", name, cancel ? "does not switch" : "switches as soon as everything is ready");
     fflush(stdout);

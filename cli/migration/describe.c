@@ -90,8 +90,8 @@ int migration_describe(Cli *cli, Error *err)
     OutputForm form = object_output_form(cli);
 
     if (form == OUTPUT_JSON || form == OUTPUT_YAML || form == OUTPUT_NAME)
-        return cli_given(cli, O_WATCH)
-                   ? error_set(err, ERROR_USAGE, "--watch shows the page only: leave out -o %s", cli_text(cli, O_OUTPUT))
-                   : print_object(cli, form, err);
+        return cli_given(cli, O_WATCH) ? error_set(err, ERROR_USAGE, "--watch shows the page only: leave out -o %s",
+                                                   cli_text(cli, O_OUTPUT))
+                                       : print_object(cli, form, err);
     return cli_given(cli, O_WATCH) ? watch(cli, err) : print_once(cli, err);
 }

@@ -128,7 +128,8 @@ static double end_of(json_object *job)
 
 static void put_initialization(const Page *page)
 {
-    static const char *const TITLES[] = {"STEP", "NAMESPACE", "STATUS", "CREATED_TIME", "START-TIME", "FINISHED-TIME", NULL};
+    static const char *const TITLES[] = {"STEP",       "NAMESPACE",     "STATUS", "CREATED_TIME",
+                                         "START-TIME", "FINISHED-TIME", NULL};
     auto_table TableOutput table = {0};
     Step steps[STEP_COUNT];
     size_t count = task_objects_steps(page->objects->task, page->objects->template, steps);
@@ -182,7 +183,8 @@ static int by_key(const void *a, const void *b)
 static void put_metrics(const Page *page)
 {
     json_object *metrics = k8s_at(page->objects->task, "status", "cdc", "metrics", NULL);
-    size_t count = json_object_is_type(metrics, json_type_object) ? (size_t)json_object_object_length(metrics) : 0, i = 0;
+    size_t count = json_object_is_type(metrics, json_type_object) ? (size_t)json_object_object_length(metrics) : 0,
+           i = 0;
     auto_free const char **keys = memory_zalloc((count + 1) * sizeof *keys);
     auto_table TableOutput table = {0};
 

@@ -45,7 +45,8 @@ void describe_endpoint(json_object *endpoint, Buffer *out)
     json_object *secret = k8s_member(endpoint, "secret"), *tls = k8s_member(endpoint, "tls");
     const char *user = k8s_text(endpoint, "userName"), *database = k8s_text(endpoint, "databaseName");
 
-    buffer_printf(out, "%s%s%s%s%s", user, *user ? "@" : "", k8s_text(endpoint, "address"), *database ? "/" : "", database);
+    buffer_printf(out, "%s%s%s%s%s", user, *user ? "@" : "", k8s_text(endpoint, "address"), *database ? "/" : "",
+                  database);
     if (*k8s_text(secret, "name"))
         buffer_printf(out, " (%s in Secret %s)", *user ? "password" : "user and password", k8s_text(secret, "name"));
     if (*k8s_text(tls, "mode"))

@@ -63,8 +63,8 @@ static void print_row(Watched *w, json_object *task)
     OutputForm form = object_output_form(w->cli);
 
     json_object_array_add(one, json_object_get(task));
-    task_list_rows(one, w->cli, clock_now(), form == OUTPUT_WIDE, !w->printed_headers && !cli_given(w->cli, O_NO_HEADERS),
-                   &out);
+    task_list_rows(one, w->cli, clock_now(), form == OUTPUT_WIDE,
+                   !w->printed_headers && !cli_given(w->cli, O_NO_HEADERS), &out);
     w->printed_headers = true;
     fwrite(out.data, 1, out.len, stdout);
     fflush(stdout);
@@ -120,7 +120,9 @@ static int watch(Cli *cli, const char *path, Error *err)
     json_object_put(first);
     if (cli->style.terminal)
         live_share(&live);
-    K8sWatch *stream = k8s_watch_start(cli->client, &(K8sWatchSpec){.path = path, .begin = on_begin, .object = on_object, .synced = on_synced, .context = &w});
+    K8sWatch *stream = k8s_watch_start(
+        cli->client,
+        &(K8sWatchSpec){.path = path, .begin = on_begin, .object = on_object, .synced = on_synced, .context = &w});
     int rc = 0;
     while (rc == 0 && !stop_requested()) {
         rc = k8s_loop_turn(cli->loop, REDRAW_MS, err);

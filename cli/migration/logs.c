@@ -35,8 +35,8 @@ typedef struct Reading {
 static int choose_step(const Cli *cli, json_object *task, Step *step, Error *err)
 {
     const char *names[STEP_COUNT];
-    const char *typed = cli_given(cli, O_STEP) ? cli_text(cli, O_STEP)
-                                               : k8s_text(k8s_at(task, "status", "progress", NULL), "step");
+    const char *typed =
+        cli_given(cli, O_STEP) ? cli_text(cli, O_STEP) : k8s_text(k8s_at(task, "status", "progress", NULL), "step");
 
     for (int i = 0; i < STEP_COUNT; i++)
         names[i] = step_name((Step)i);
@@ -48,8 +48,9 @@ static int choose_step(const Cli *cli, json_object *task, Step *step, Error *err
     }
     const char *near = nearest_word(typed, names, STEP_COUNT);
     error_set(err, ERROR_USAGE, "--step: there is no step '%.40s'", typed);
-    return error_hint(err, "%s%s%sfor example --step cdc; there are precheck, init-struct, init-data, init-struct-later, cdc",
-                      near ? "did you mean " : "", near ? near : "", near ? "? " : "");
+    return error_hint(
+        err, "%s%s%sfor example --step cdc; there are precheck, init-struct, init-data, init-struct-later, cdc",
+        near ? "did you mean " : "", near ? near : "", near ? "? " : "");
 }
 
 // The place of the step among those of the task; -1 for cdc.
@@ -74,7 +75,8 @@ static int no_pod(const TaskObjects *objects, const Reading *reading, int order,
     json_object *job = order < 0 ? objects->cdc_job : task_objects_job(objects->jobs, order);
     const char *state = task_objects_job_state(job);
 
-    error_set(err, ERROR_CONDITION, "migrationtask[%s] step[%s] 's pod not found", reading->task, step_name(reading->step));
+    error_set(err, ERROR_CONDITION, "migrationtask[%s] step[%s] 's pod not found", reading->task,
+              step_name(reading->step));
     if (strcmp(state, "Suspended") == 0)
         return error_hint(err, "the step has not begun: it waits for the one before, or the task is suspended");
     if (strcmp(state, "Complete") == 0 || strcmp(state, "Failed") == 0)
@@ -161,8 +163,7 @@ static int read_pod(Reading *reading, json_object *pod, bool follow, double sinc
     reading->done = false;
     K8sCall *call = k8s_client_send(reading->cli->client, &request);
     while (!reading->done) {
-        if (stop_requested() || !look_for_reader(reading) ||
-            k8s_loop_turn(reading->cli->loop, FIND_AGAIN_MS, err)) {
+        if (stop_requested() || !look_for_reader(reading) || k8s_loop_turn(reading->cli->loop, FIND_AGAIN_MS, err)) {
             k8s_client_cancel(call);
             return stop_requested() || reading->reader_gone ? 0 : -1;
         }

@@ -48,8 +48,8 @@ int task_objects_get(Cli *cli, const char *name, TaskObjects *out, Error *err)
     *out = (TaskObjects){0};
     if (cli_get_task(cli, name, &out->task, err))
         return -1;
-    auto_free char *template_path = k8s_path(MIGRATION_API, NULL, "migrationtemplates",
-                                             k8s_text(k8s_member(out->task, "spec"), "template"), NULL);
+    auto_free char *template_path =
+        k8s_path(MIGRATION_API, NULL, "migrationtemplates", k8s_text(k8s_member(out->task, "spec"), "template"), NULL);
     if (cli_get(cli, template_path, &out->template, &ignored))
         out->template = NULL;
     if (get_labelled(cli, "/apis/batch/v1", "jobs", TASK_LABEL, name, &out->jobs, err) ||

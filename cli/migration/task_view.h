@@ -16,7 +16,8 @@ typedef struct TaskView { // texts are borrowed from the object; "" when absent
     const char *reason, *message; // of the condition that matters now
     double created, started, finished;
     const char *step, *phase;
-    int64_t percent, rows, rows_total, bytes, bytes_total, tables, tables_total, indexes, indexes_total; // -1: not known
+    int64_t percent, rows, rows_total, bytes, bytes_total, tables, tables_total, indexes,
+        indexes_total; // -1: not known
     int64_t rows_per_second, seconds_left, lag_bytes, slot_retained_bytes;
     const char *lag_seconds, *lsn_applied, *lsn_source;
 } TaskView;

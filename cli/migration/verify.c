@@ -40,8 +40,8 @@ static int check(json_object *task, const char *name, Error *err)
 
     if (strcmp(status, "Running") == 0)
         return 0;
-    error_set(err, ERROR_CONDITION, "the task %s does not follow changes (it is %s): there is nothing to compare yet", name,
-              *status ? status : "not seen by the controller yet");
+    error_set(err, ERROR_CONDITION, "the task %s does not follow changes (it is %s): there is nothing to compare yet",
+              name, *status ? status : "not seen by the controller yet");
     return error_hint(err, "wait until kubeferry migration list shows Running");
 }
 

@@ -95,7 +95,8 @@ static int ask(Waiting *w, bool visible, bool *done, Error *err)
 {
     TaskObjects objects = {0};
     TaskView view;
-    int rc = visible ? task_objects_get(w->cli, w->name, &objects, err) : cli_get_task(w->cli, w->name, &objects.task, err);
+    int rc =
+        visible ? task_objects_get(w->cli, w->name, &objects, err) : cli_get_task(w->cli, w->name, &objects.task, err);
 
     if (rc)
         return error_is_retryable(err) ? 0 : -1;

@@ -188,8 +188,7 @@ static bool asks_for_help(const Parser *p, const char *word)
 {
     if (find_option(p->table, "help") == p->table->spec_count)
         return false;
-    return strcmp(word, "-h") == 0 ||
-           (strcmp(word, "help") == 0 && (*p->verb < 0 || has_below(p->table, *p->verb)));
+    return strcmp(word, "-h") == 0 || (strcmp(word, "help") == 0 && (*p->verb < 0 || has_below(p->table, *p->verb)));
 }
 
 static int take_spec(const Parser *p, size_t index, char *value)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Command-line options from one table: parsing, --help and the docs page all come from it.
-// Usage is `program VERB [WORD]… [--name VALUE | --name=VALUE]…`; options may also stand before the verb. A verb may have
-// two words, "migration list"; its first one may be a verb by itself. "--" ends the options.
+// Usage is `program VERB [WORD]… [--name VALUE | --name=VALUE]…`; options may also stand before the verb. A verb may
+// have two words, "migration list"; its first one may be a verb by itself. "--" ends the options.
 #pragma once
 
 #include "common/base/buffer.h"
@@ -26,9 +26,9 @@ typedef struct OptionSpec {
     int64_t min, max;     // OPTION_INTEGER
     unsigned verbs;       // bit 1 << index into the table's verbs; 0: all of them, and none needed
     bool secret;          // the value is overwritten in argv and taken out of the environment
-    bool word;            // no option: a word behind the verb, which `argument` stands for in help; in order of the table
-    bool repeat;          // may be given several times; OptionValue.all holds each. A word: takes all that are left
-    char letter;          // 'n' for -n VALUE; 0: none
+    bool word;   // no option: a word behind the verb, which `argument` stands for in help; in order of the table
+    bool repeat; // may be given several times; OptionValue.all holds each. A word: takes all that are left
+    char letter; // 'n' for -n VALUE; 0: none
     const char *help;
 } OptionSpec;
 
@@ -44,7 +44,7 @@ typedef struct OptionTable {
     size_t verb_count;
     const OptionSpec *specs;
     size_t spec_count;
-    const char *notes; // paragraphs at the end of help and page
+    const char *notes;           // paragraphs at the end of help and page
     const char *const *examples; // one for each verb: command lines that work, one a line, or NULL; NULL: none at all
     bool brief;                  // the page of all verbs leaves out the options that only some of them take
 } OptionTable;

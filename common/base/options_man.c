@@ -108,8 +108,8 @@ void options_man(const OptionTable *table, int verb, Buffer *out)
         buffer_putc(out, '-');
     for (const char *p = word; *p; p++)
         buffer_putc(out, (char)toupper((unsigned char)*p));
-    buffer_printf(out, " 1 \"\" \"%s " KUBEFERRY_VERSION "\" \"User Commands\"\n.ad l\n.nh\n.SH NAME\n%s%s%s \\- ", "kubeferry",
-                  table->program, *word ? "-" : "", word);
+    buffer_printf(out, " 1 \"\" \"%s " KUBEFERRY_VERSION "\" \"User Commands\"\n.ad l\n.nh\n.SH NAME\n%s%s%s \\- ",
+                  "kubeferry", table->program, *word ? "-" : "", word);
     put_line(out, summary);
     buffer_printf(out, ".SH SYNOPSIS\n.B %s%s%s\nVERB [OPTION]...\n", table->program, *word ? " " : "", word);
     put_verbs(out, table, verb);

@@ -326,11 +326,11 @@ static void free_strings(char **strings)
 
 void k8s_config_free(K8sConfig *c)
 {
-    char *texts[] = {c->server,          c->namespace_name,  c->context,
-                     c->ca_file,         c->ca_pem,          c->certificate_file,
-                     c->certificate_pem, c->key_file,        c->key_pem,
-                     c->token,           c->token_file,      c->user,
-                     c->password,        c->proxy_url,       c->tls_server_name,
+    char *texts[] = {c->server,          c->namespace_name,   c->context,
+                     c->ca_file,         c->ca_pem,           c->certificate_file,
+                     c->certificate_pem, c->key_file,         c->key_pem,
+                     c->token,           c->token_file,       c->user,
+                     c->password,        c->proxy_url,        c->tls_server_name,
                      c->exec.command,    c->exec.api_version, c->impersonate};
 
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)

@@ -17,10 +17,12 @@ static int take_bytes(void *context, unsigned char *bytes, size_t len)
     return 1;
 }
 
-// Readers of YAML 1.1 and 1.2 alike must find a text: no word of theirs, and nothing that begins like a number or a date.
+// Readers of YAML 1.1 and 1.2 alike must find a text: no word of theirs, and nothing that begins like a number or a
+// date.
 static bool reads_as_text(const char *text)
 {
-    static const char *const WORDS[] = {"", "~", "null", "true", "false", "yes", "no", "on", "off", "y", "n", "=", "<<"};
+    static const char *const WORDS[] = {"",   "~",   "null", "true", "false", "yes", "no",
+                                        "on", "off", "y",    "n",    "=",     "<<"};
 
     for (size_t i = 0; i < sizeof WORDS / sizeof *WORDS; i++)
         if (strcasecmp(text, WORDS[i]) == 0)

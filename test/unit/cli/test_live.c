@@ -42,7 +42,8 @@ static void test_a_low_window_gets_what_fits(void **state)
     Live live = {0};
     (void)state;
     draw(&live, "1\n2\n3\n4\n5\n", 4);
-    assert_string_equal(shown, "\033[?7l1\033[K\n2\033[K\n… 3 more lines: make the window higher\033[K\n\033[J\033[?7h");
+    assert_string_equal(shown,
+                        "\033[?7l1\033[K\n2\033[K\n… 3 more lines: make the window higher\033[K\n\033[J\033[?7h");
     assert_int_equal(live.lines, 3);
     draw(&live, "1\n2\n3\n", 4);
     assert_int_equal(live.lines, 3);

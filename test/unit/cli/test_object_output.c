@@ -5,7 +5,8 @@
 #include <string.h>
 
 static const char TASK[] =
-    "{\"metadata\":{\"name\":\"a\",\"managedFields\":[1],\"annotations\":{\"kubectl.kubernetes.io/last-applied-configuration\":"
+    "{\"metadata\":{\"name\":\"a\",\"managedFields\":[1],\"annotations\":{\"kubectl.kubernetes.io/"
+    "last-applied-configuration\":"
     "\"{\\\"spec\\\":{\\\"sinkEndpoint\\\":{\\\"password\\\":\\\"sesame\\\"}}}\",\"other\":\"stays\"}},"
     "\"spec\":{\"sourceEndpoint\":{\"password\":\"sesame\",\"userName\":\"u\"},\"sinkEndpoint\":{\"password\":\"\"}}}";
 
@@ -37,8 +38,9 @@ static void test_passwords_are_masked(void **state)
 
 static void test_other_objects_stay(void **state)
 {
-    static const char *const OTHERS[] = {"{}", "[]", "{\"metadata\":{\"annotations\":{\"kubectl.kubernetes.io/last-applied-configuration\":\"{\"}}}",
-                                         "{\"spec\":{\"sourceEndpoint\":[]}}", "{\"items\":{}}"};
+    static const char *const OTHERS[] = {
+        "{}", "[]", "{\"metadata\":{\"annotations\":{\"kubectl.kubernetes.io/last-applied-configuration\":\"{\"}}}",
+        "{\"spec\":{\"sourceEndpoint\":[]}}", "{\"items\":{}}"};
     (void)state;
     for (size_t i = 0; i < sizeof OTHERS / sizeof *OTHERS; i++) {
         json_object *object = json_tokener_parse(OTHERS[i]), *before = json_tokener_parse(OTHERS[i]);

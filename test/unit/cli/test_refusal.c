@@ -21,15 +21,19 @@ static void test_causes_become_one_line(void **state)
 {
     (void)state;
     Error err = explained(
-        422, "{\"kind\":\"Status\",\"details\":{\"kind\":\"MigrationTask\",\"name\":\"a\",\"causes\":["
-             "{\"field\":\"spec.sinkEndpoint\",\"message\":\"Invalid value: \\\"object\\\": one and the same: name another\"},"
-             "{\"field\":\"spec.sourceEndpoint.password\",\"message\":\"Forbidden: given twice\"},"
-             "{\"field\":\"spec.sourceEndpoint.userName\",\"message\":\"Required value: write the role\"},"
-             "{\"field\":\"spec.taskType\",\"message\":\"Unsupported value: \\\"x\\\": supported values: \\\"cdc\\\"\"},"
-             "{\"field\":\"<nil>\",\"message\":\"Invalid value: \\\"null\\\": some validation rules were not checked because …\"}]}}");
-    assert_string_equal(err.message, "the API server refuses MigrationTask \"a\": spec.sinkEndpoint: one and the same: name another; "
-                                     "spec.sourceEndpoint.password: given twice; spec.sourceEndpoint.userName: write the role; "
-                                     "spec.taskType: Unsupported value: \"x\": supported values: \"cdc\"");
+        422,
+        "{\"kind\":\"Status\",\"details\":{\"kind\":\"MigrationTask\",\"name\":\"a\",\"causes\":["
+        "{\"field\":\"spec.sinkEndpoint\",\"message\":\"Invalid value: \\\"object\\\": one and the same: name "
+        "another\"},"
+        "{\"field\":\"spec.sourceEndpoint.password\",\"message\":\"Forbidden: given twice\"},"
+        "{\"field\":\"spec.sourceEndpoint.userName\",\"message\":\"Required value: write the role\"},"
+        "{\"field\":\"spec.taskType\",\"message\":\"Unsupported value: \\\"x\\\": supported values: \\\"cdc\\\"\"},"
+        "{\"field\":\"<nil>\",\"message\":\"Invalid value: \\\"null\\\": some validation rules were not checked "
+        "because …\"}]}}");
+    assert_string_equal(
+        err.message, "the API server refuses MigrationTask \"a\": spec.sinkEndpoint: one and the same: name another; "
+                     "spec.sourceEndpoint.password: given twice; spec.sourceEndpoint.userName: write the role; "
+                     "spec.taskType: Unsupported value: \"x\": supported values: \"cdc\"");
     assert_int_equal(err.http_status, 422);
 }
 
@@ -48,7 +52,8 @@ static void test_who_and_where(void **state)
     assert_int_equal(err.code, ERROR_CREDENTIALS);
     assert_non_null(strstr(err.message, "https://k:6443 does not accept the credentials of context prod"));
     err = explained(0, "");
-    assert_string_equal(err.message, "the API server https://k:6443 (context prod) cannot be asked: GET /x: as it came");
+    assert_string_equal(err.message,
+                        "the API server https://k:6443 (context prod) cannot be asked: GET /x: as it came");
     err = explained(404, "{\"message\":\"the server could not find the requested resource\"}");
     assert_string_equal(err.hint, "kubeferry addon enable migration");
     assert_int_equal(err.http_status, 404);

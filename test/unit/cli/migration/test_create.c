@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// create_input.c, create_spec.c and create_workers.c, from a command line to the objects. Standard input is no terminal.
+// create_input.c, create_spec.c and create_workers.c, from a command line to the objects. Standard input is no
+// terminal.
 #include "cli/commands.h"
 #include "cli/migration/create_spec.h"
 #include "common/base/memory.h"
@@ -43,7 +44,7 @@ static int run(const char *words)
     for (char *rest = copy, *word; argc < WORDS_MAX && (word = strsep(&rest, "|"));)
         argv[argc++] = word;
     cli = (Cli){.table = &CLI_TABLE, .values = values};
-    cli.config.namespace_name = (char *)(uintptr_t)"shop";
+    cli.config.namespace_name = (char *)(uintptr_t) "shop";
     if (options_parse(&CLI_TABLE, argc, argv, &verb, values, &err) || create_input_read(&cli, &input, &err))
         return -1;
     return create_spec_task(&cli, &input, &made, &err);
@@ -74,15 +75,21 @@ static void refused(const char *words, const char *message, const char *hint)
 static void test_the_ends(void **state)
 {
     (void)state;
-    spec_is("t|" ENDS, "sinkEndpoint", "{\"endpointType\":\"address\",\"address\":\"[fd00::7]:5432\",\"databaseName\":\"e\",\"userName\":\"b\","
-                                       "\"secret\":{\"name\":\"t-credentials\",\"passwordKeyword\":\"sink-password\"}}");
+    spec_is("t|" ENDS, "sinkEndpoint",
+            "{\"endpointType\":\"address\",\"address\":\"[fd00::7]:5432\",\"databaseName\":\"e\",\"userName\":\"b\","
+            "\"secret\":{\"name\":\"t-credentials\",\"passwordKeyword\":\"sink-password\"}}");
     spec_is("t|" ENDS "?sslmode=disable|--tls|require", "sinkEndpoint",
             "{\"endpointType\":\"address\",\"address\":\"[fd00::7]:5432\",\"databaseName\":\"e\",\"userName\":\"b\","
-            "\"secret\":{\"name\":\"t-credentials\",\"passwordKeyword\":\"sink-password\"},\"tls\":{\"mode\":\"disable\"}}");
-    spec_is("t|--source|h:1/d|--source-secret|s,user=u,password=p|--sink|b@i:2/e|--tls|verify-ca|--tls-ca-secret|ca,key=k", "sourceEndpoint",
-            "{\"endpointType\":\"address\",\"address\":\"h:1\",\"databaseName\":\"d\",\"secret\":{\"name\":\"s\",\"userKeyword\":\"u\","
-            "\"passwordKeyword\":\"p\"},\"tls\":{\"mode\":\"verify-ca\",\"caSecret\":{\"name\":\"ca\",\"key\":\"k\"}}}");
-    spec_is("t|--source|a@h:1|--sink|b@i:2/e", "sourceEndpoint", "{\"endpointType\":\"address\",\"address\":\"h:1\",\"userName\":\"a\"}");
+            "\"secret\":{\"name\":\"t-credentials\",\"passwordKeyword\":\"sink-password\"},\"tls\":{\"mode\":"
+            "\"disable\"}}");
+    spec_is(
+        "t|--source|h:1/d|--source-secret|s,user=u,password=p|--sink|b@i:2/e|--tls|verify-ca|--tls-ca-secret|ca,key=k",
+        "sourceEndpoint",
+        "{\"endpointType\":\"address\",\"address\":\"h:1\",\"databaseName\":\"d\",\"secret\":{\"name\":\"s\","
+        "\"userKeyword\":\"u\","
+        "\"passwordKeyword\":\"p\"},\"tls\":{\"mode\":\"verify-ca\",\"caSecret\":{\"name\":\"ca\",\"key\":\"k\"}}}");
+    spec_is("t|--source|a@h:1|--sink|b@i:2/e", "sourceEndpoint",
+            "{\"endpointType\":\"address\",\"address\":\"h:1\",\"userName\":\"a\"}");
 }
 
 static void test_the_secret(void **state)
@@ -91,7 +98,8 @@ static void test_the_secret(void **state)
     assert_int_equal(run("t|" ENDS), 0);
     json_object *secret = create_spec_secret(&input, "shop", "uid-1"), *data;
     assert_true(json_object_object_get_ex(secret, "stringData", &data));
-    assert_string_equal(json_object_to_json_string_ext(data, JSON_C_TO_STRING_PLAIN), "{\"source-password\":\"pw-1\",\"sink-password\":\"pw-2\"}");
+    assert_string_equal(json_object_to_json_string_ext(data, JSON_C_TO_STRING_PLAIN),
+                        "{\"source-password\":\"pw-1\",\"sink-password\":\"pw-2\"}");
     assert_non_null(strstr(json_object_to_json_string_ext(secret, JSON_C_TO_STRING_PLAIN), "\"uid\":\"uid-1\""));
     json_object_put(secret);
     assert_int_equal(run("t|--source|a@h:1/d|--sink|b@i:2/e"), 0);
@@ -102,10 +110,13 @@ static void test_objects_and_steps(void **state)
 {
     (void)state;
     spec_is("t|" ENDS "|--migration-object|\"b.y\",\"a\",\"b.x\",\"a.z\",\"c.\"\"D.e\"\"\"", "migrationObj",
-            "{\"whiteList\":[{\"schemaName\":\"a\",\"isAll\":true},{\"schemaName\":\"b\",\"isAll\":false,\"tableList\":[{\"tableName\":\"x\",\"isAll\":true},"
-            "{\"tableName\":\"y\",\"isAll\":true}]},{\"schemaName\":\"c\",\"isAll\":false,\"tableList\":[{\"tableName\":\"D.e\",\"isAll\":true}]}]}");
+            "{\"whiteList\":[{\"schemaName\":\"a\",\"isAll\":true},{\"schemaName\":\"b\",\"isAll\":false,\"tableList\":"
+            "[{\"tableName\":\"x\",\"isAll\":true},"
+            "{\"tableName\":\"y\",\"isAll\":true}]},{\"schemaName\":\"c\",\"isAll\":false,\"tableList\":[{"
+            "\"tableName\":\"D.e\",\"isAll\":true}]}]}");
     spec_is("t|" ENDS, "initialization", "{\"steps\":[\"preCheck\",\"initStruct\",\"initData\"]}");
-    spec_is("t|" ENDS "|--steps|init-struct-later=true,precheck=false", "initialization", "{\"steps\":[\"initStruct\",\"initData\",\"initStructLater\"]}");
+    spec_is("t|" ENDS "|--steps|init-struct-later=true,precheck=false", "initialization",
+            "{\"steps\":[\"initStruct\",\"initData\",\"initStructLater\"]}");
     spec_is("t|" ENDS, "taskType", "\"initialization-and-cdc\"");
     spec_is("t|" ENDS "|--steps|cdc=false", "taskType", "\"initialization\"");
     spec_is("t|" ENDS, "template", "\"apecloud-pg2pg\"");
@@ -116,17 +127,23 @@ static void test_workers(void **state)
 {
     (void)state;
     spec_is("t|" ENDS "|--resources|step=precheck,cpu=.5,memory=1e3", "initialization",
-            "{\"steps\":[\"preCheck\",\"initStruct\",\"initData\"],\"config\":{\"preCheck\":{\"resource\":{\"limits\":{\"cpu\":\".5\",\"memory\":\"1e3\"}}}}}");
-    spec_is("t|" ENDS "|--resources|\"cpu=1\" , \"step=global,memory=2Gi\"|--resources|ephemeral-storage=1G", "globalResources",
-            "{\"limits\":{\"cpu\":\"1\",\"memory\":\"2Gi\",\"ephemeral-storage\":\"1G\"}}");
+            "{\"steps\":[\"preCheck\",\"initStruct\",\"initData\"],\"config\":{\"preCheck\":{\"resource\":{\"limits\":{"
+            "\"cpu\":\".5\",\"memory\":\"1e3\"}}}}}");
+    spec_is("t|" ENDS "|--resources|\"cpu=1\" , \"step=global,memory=2Gi\"|--resources|ephemeral-storage=1G",
+            "globalResources", "{\"limits\":{\"cpu\":\"1\",\"memory\":\"2Gi\",\"ephemeral-storage\":\"1G\"}}");
     spec_is("t|" ENDS "|--tolerations|step=cdc,key=a,effect=NoExecute,tolerationSeconds=30", "cdc",
             "{\"config\":{\"tolerations\":[{\"key\":\"a\",\"effect\":\"NoExecute\",\"tolerationSeconds\":30}]}}");
-    refused("t|" ENDS "|--resources|cpu=-1", "--resources: '-1' is no amount such as 500m, 2, 512Mi or 1Gi in 'cpu=-1'", "for example");
-    refused("t|" ENDS "|--resources|step=cdc", "--resources: nothing but the step is given in 'step=cdc'", "for example");
-    refused("t|" ENDS "|--resources|\"cpu=1\"\"memory=1\"", "--resources: expected a comma between two quoted items in '\"cpu=1\"\"memory=1\"'", "for example");
+    refused("t|" ENDS "|--resources|cpu=-1", "--resources: '-1' is no amount such as 500m, 2, 512Mi or 1Gi in 'cpu=-1'",
+            "for example");
+    refused("t|" ENDS "|--resources|step=cdc", "--resources: nothing but the step is given in 'step=cdc'",
+            "for example");
+    refused("t|" ENDS "|--resources|\"cpu=1\"\"memory=1\"",
+            "--resources: expected a comma between two quoted items in '\"cpu=1\"\"memory=1\"'", "for example");
     refused("t|" ENDS "|--resources|\"cpu=1", "--resources: a quote is not closed in '\"cpu=1'", "for example");
-    refused("t|" ENDS "|--tolerations|key=a,operator=equals", "--tolerations: operator is neither Exists nor Equal in 'key=a,operator=equals'", "for example");
-    refused("t|" ENDS "|--tolerations|key=a,tolerationSeconds=x", "--tolerations: tolerationSeconds is no number in 'key=a,tolerationSeconds=x'", "for example");
+    refused("t|" ENDS "|--tolerations|key=a,operator=equals",
+            "--tolerations: operator is neither Exists nor Equal in 'key=a,operator=equals'", "for example");
+    refused("t|" ENDS "|--tolerations|key=a,tolerationSeconds=x",
+            "--tolerations: tolerationSeconds is no number in 'key=a,tolerationSeconds=x'", "for example");
 }
 
 static void test_refusals(void **state)
@@ -135,11 +152,16 @@ static void test_refusals(void **state)
     refused("|" ENDS, "NAME: its value is empty", "");
     refused("T|" ENDS, "NAME: 'T' cannot be the name of a task", "for example mytask");
     refused("t|--sink|b@i:2", "--source is missing", "--source user:password@");
-    refused("t|--source|a:pw-1@h/d|--sink|b@i:2", "--source: the port is missing in 'a@h/d'", "--source user:password@");
-    refused("t|--source|a:pw-1@:5/d|--sink|b@i:2", "--source: the host is missing in 'a@(default host):5/d'", "for example");
-    refused("t|--source|a@h:1|--sink|b@i:2?application_name=x", "--sink: a task cannot hold application_name", "leave it out");
-    refused("t|" ENDS "|--steps|init-data=false", "--steps: step init-data is needed, and 'init-data=false' switches it off", "for example");
-    refused("t|--source|a@h:1|--source-secret|,user=x|--sink|b@i:2", "--source-secret: the name of the Secret is missing in ',user=x'", "");
+    refused("t|--source|a:pw-1@h/d|--sink|b@i:2", "--source: the port is missing in 'a@h/d'",
+            "--source user:password@");
+    refused("t|--source|a:pw-1@:5/d|--sink|b@i:2", "--source: the host is missing in 'a@(default host):5/d'",
+            "for example");
+    refused("t|--source|a@h:1|--sink|b@i:2?application_name=x", "--sink: a task cannot hold application_name",
+            "leave it out");
+    refused("t|" ENDS "|--steps|init-data=false",
+            "--steps: step init-data is needed, and 'init-data=false' switches it off", "for example");
+    refused("t|--source|a@h:1|--source-secret|,user=x|--sink|b@i:2",
+            "--source-secret: the name of the Secret is missing in ',user=x'", "");
 }
 
 int main(void)

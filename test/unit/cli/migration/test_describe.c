@@ -7,26 +7,41 @@
 #include <string.h>
 #include <time.h>
 
-#define JOB(name, status) "{\"metadata\":{\"name\":\"" name "\",\"creationTimestamp\":\"2026-01-02T03:04:05Z\"},\"status\":{" status "}}"
+#define JOB(name, status)                                                                                              \
+    "{\"metadata\":{\"name\":\"" name "\",\"creationTimestamp\":\"2026-01-02T03:04:05Z\"},\"status\":{" status "}}"
 #define POD(name, annotation, made)                                                                                    \
-    "{\"metadata\":{\"name\":\"" name "\",\"creationTimestamp\":\"" made "\",\"annotations\":{" annotation "}},\"status\":{\"phase\":\"Running\"}}"
+    "{\"metadata\":{\"name\":\"" name "\",\"creationTimestamp\":\"" made "\",\"annotations\":{" annotation             \
+    "}},\"status\":{\"phase\":\"Running\"}}"
 #define ORDER(n) "\"common.apecloud.io/serial_job_order\":\"" n "\""
 
 static const Style PLAIN = {.utf8 = true};
 
 static TaskObjects objects_of(const char *spec, const char *status)
 {
-    static const char TEMPLATE[] = "{\"spec\":{\"description\":\"PG to PG\",\"initialization\":{\"steps\":[{\"step\":\"preCheck\"},"
-                                   "{\"step\":\"initStruct\"},{\"step\":\"initData\"}]}},\"status\":{\"phase\":\"Available\"}}";
-    static const char JOBS[] = "{\"items\":[" JOB("t-precheck-0", "\"conditions\":[{\"type\":\"Suspended\",\"status\":\"False\"},"
-                                                                  "{\"type\":\"Complete\",\"status\":\"True\"}],\"completionTime\":\"2026-01-02T03:05:00Z\"") ","
-        JOB("t-initdata-1", "\"active\":1,\"startTime\":\"2026-01-02T03:05:01Z\",\"conditions\":[{\"type\":\"Suspended\",\"status\":\"False\"}]") "]}";
-    static const char PODS[] = "{\"items\":[" POD("old", ORDER("1"), "2026-01-02T03:05:01Z") "," POD("new", ORDER("1"), "2026-01-02T04:00:00Z") ","
-        POD("cdc", "\"datamigration.apecloud.io/step\":\"cdc\"", "2026-01-02T04:00:00Z") "]}";
+    static const char TEMPLATE[] =
+        "{\"spec\":{\"description\":\"PG to PG\",\"initialization\":{\"steps\":[{\"step\":\"preCheck\"},"
+        "{\"step\":\"initStruct\"},{\"step\":\"initData\"}]}},\"status\":{\"phase\":\"Available\"}}";
+    static const char
+        JOBS[] =
+            "{\"items\":[" JOB("t-precheck-0",
+                               "\"conditions\":[{\"type\":\"Suspended\",\"status\":\"False\"},"
+                               "{\"type\":\"Complete\",\"status\":\"True\"}],\"completionTime\":\"2026-01-02T03:05:"
+                               "00Z\"") "," JOB("t-initdata-1",
+                                                "\"active\":1,\"startTime\":\"2026-01-02T03:05:01Z\",\"conditions\":[{"
+                                                "\"type\":\"Suspended\",\"status\":\"False\"}]") "]}";
+    static const char PODS[] = "{\"items\":[" POD("old", ORDER("1"), "2026-01-02T03:05:01Z") "," POD(
+        "new", ORDER("1"), "2026-01-02T04:00:00Z") "," POD("cdc", "\"datamigration.apecloud.io/step\":\"cdc\"",
+                                                           "2026-01-02T04:00:00Z") "]}";
     Buffer task = {0};
 
-    buffer_printf(&task, "{\"metadata\":{\"name\":\"t\",\"namespace\":\"shop\",\"creationTimestamp\":\"2026-01-02T03:04:05Z\"},\"spec\":{\"template\":\"tpl\",%s},\"status\":{%s}}", spec, status);
-    TaskObjects o = {.task = json_tokener_parse(task.data), .template = json_tokener_parse(TEMPLATE), .jobs = json_tokener_parse(JOBS), .pods = json_tokener_parse(PODS)};
+    buffer_printf(&task,
+                  "{\"metadata\":{\"name\":\"t\",\"namespace\":\"shop\",\"creationTimestamp\":\"2026-01-02T03:04:05Z\"}"
+                  ",\"spec\":{\"template\":\"tpl\",%s},\"status\":{%s}}",
+                  spec, status);
+    TaskObjects o = {.task = json_tokener_parse(task.data),
+                     .template = json_tokener_parse(TEMPLATE),
+                     .jobs = json_tokener_parse(JOBS),
+                     .pods = json_tokener_parse(PODS)};
     buffer_free(&task);
     assert_true(o.task && o.template && o.jobs && o.pods);
     return o;
@@ -54,7 +69,8 @@ static void test_the_newest_pod_and_the_job_by_number(void **state)
 {
     (void)state;
     TaskObjects o = objects_of("\"a\":1", "");
-    const char *name = json_object_get_string(json_object_object_get(json_object_object_get(task_objects_pod(o.pods, 1), "metadata"), "name"));
+    const char *name = json_object_get_string(
+        json_object_object_get(json_object_object_get(task_objects_pod(o.pods, 1), "metadata"), "name"));
     assert_string_equal(name, "new");
     assert_null(task_objects_pod(o.pods, 0));
     assert_non_null(task_objects_pod(o.pods, -1));
@@ -69,31 +85,38 @@ static void test_the_page(void **state)
 {
     auto_buffer Buffer out = {0};
     (void)state;
-    TaskObjects o = objects_of("\"sourceEndpoint\":{\"address\":\"h:1\",\"userName\":\"u\",\"password\":\"sesame\",\"databaseName\":\"d\"},"
-                               "\"sinkEndpoint\":{\"address\":\"i:2\",\"secret\":{\"name\":\"s\"},\"tls\":{\"mode\":\"require\"}},"
-                               "\"initialization\":{\"steps\":[\"preCheck\",\"initData\"]},"
-                               "\"migrationObj\":{\"whiteList\":[{\"schemaName\":\"p\",\"tableList\":[{\"tableName\":\"a\"},{\"tableName\":\"b\"}]},"
-                               "{\"schemaName\":\"q\",\"isAll\":true,\"tableList\":null}],\"blackList\":[{\"schemaName\":\"q\",\"tableList\":[{\"tableName\":\"x\"}]}]}",
-                               "\"taskStatus\":\"Init\",\"startTime\":\"2026-01-02T03:04:06Z\"");
+    TaskObjects o = objects_of(
+        "\"sourceEndpoint\":{\"address\":\"h:1\",\"userName\":\"u\",\"password\":\"sesame\",\"databaseName\":\"d\"},"
+        "\"sinkEndpoint\":{\"address\":\"i:2\",\"secret\":{\"name\":\"s\"},\"tls\":{\"mode\":\"require\"}},"
+        "\"initialization\":{\"steps\":[\"preCheck\",\"initData\"]},"
+        "\"migrationObj\":{\"whiteList\":[{\"schemaName\":\"p\",\"tableList\":[{\"tableName\":\"a\"},{\"tableName\":"
+        "\"b\"}]},"
+        "{\"schemaName\":\"q\",\"isAll\":true,\"tableList\":null}],\"blackList\":[{\"schemaName\":\"q\",\"tableList\":["
+        "{\"tableName\":\"x\"}]}]}",
+        "\"taskStatus\":\"Init\",\"startTime\":\"2026-01-02T03:04:06Z\"");
     describe_format(&o, &PLAIN, false, 1767323045, &out);
-    assert_string_equal(out.data, "Name: t\t Status: Init\n"
-                                  "NAMESPACE   CREATED-TIME                    START-TIME                      FINISHED-TIME\n"
-                                  "shop        Jan 02,2026 03:04:05 UTC+0000   Jan 02,2026 03:04:06 UTC+0000   -\n"
-                                  "\nMigration Config:\n"
-                                  "source: u@h:1/d\n"
-                                  "sink: i:2 (user and password in Secret s) (TLS require)\n"
-                                  "migration objects: p.a, p.b, q.*\n"
-                                  "left out: q.x\n"
-                                  "\nTemplate: tpl\n"
-                                  "DATABASE-MAPPING   STATUS\n"
-                                  "PG to PG           Available\n"
-                                  "\nInitialization:\n"
-                                  "STEP        NAMESPACE   STATUS     CREATED_TIME                    START-TIME                      FINISHED-TIME\n"
-                                  "precheck    shop        Complete   Jan 02,2026 03:04:05 UTC+0000   -                               Jan 02,2026 03:05:00 UTC+0000\n"
-                                  "init-data   shop        Running    Jan 02,2026 03:04:05 UTC+0000   Jan 02,2026 03:05:01 UTC+0000   -\n"
-                                  "\nCdc:\n"
-                                  "NAMESPACE   STATUS    CREATED_TIME                    START-TIME\n"
-                                  "shop        Running   Jan 02,2026 04:00:00 UTC+0000   -\n");
+    assert_string_equal(
+        out.data,
+        "Name: t\t Status: Init\n"
+        "NAMESPACE   CREATED-TIME                    START-TIME                      FINISHED-TIME\n"
+        "shop        Jan 02,2026 03:04:05 UTC+0000   Jan 02,2026 03:04:06 UTC+0000   -\n"
+        "\nMigration Config:\n"
+        "source: u@h:1/d\n"
+        "sink: i:2 (user and password in Secret s) (TLS require)\n"
+        "migration objects: p.a, p.b, q.*\n"
+        "left out: q.x\n"
+        "\nTemplate: tpl\n"
+        "DATABASE-MAPPING   STATUS\n"
+        "PG to PG           Available\n"
+        "\nInitialization:\n"
+        "STEP        NAMESPACE   STATUS     CREATED_TIME                    START-TIME                      "
+        "FINISHED-TIME\n"
+        "precheck    shop        Complete   Jan 02,2026 03:04:05 UTC+0000   -                               Jan "
+        "02,2026 03:05:00 UTC+0000\n"
+        "init-data   shop        Running    Jan 02,2026 03:04:05 UTC+0000   Jan 02,2026 03:05:01 UTC+0000   -\n"
+        "\nCdc:\n"
+        "NAMESPACE   STATUS    CREATED_TIME                    START-TIME\n"
+        "shop        Running   Jan 02,2026 04:00:00 UTC+0000   -\n");
     buffer_clear(&out, SIZE_MAX);
     describe_format(&o, &PLAIN, true, 1767323045, &out); // of the same day
     assert_non_null(strstr(out.data, "precheck    shop        Complete   03:04:05       -            03:05:00\n"));
@@ -108,7 +131,8 @@ static void test_metrics_are_sorted_and_control_characters_do_not_pass(void **st
     auto_buffer Buffer out = {0};
     (void)state;
     TaskObjects o = objects_of("\"a\":1", "\"cdc\":{\"metrics\":{\"timestamp\":\"now\",\"lsn\":\"0/1\",\"count\":3}},"
-                                          "\"conditions\":[{\"type\":\"Stalled\",\"status\":\"True\",\"reason\":\"StepFailed\",\"message\":\"bad\\u001b[2J news\"}]");
+                                          "\"conditions\":[{\"type\":\"Stalled\",\"status\":\"True\",\"reason\":"
+                                          "\"StepFailed\",\"message\":\"bad\\u001b[2J news\"}]");
     describe_format(&o, &PLAIN, false, 0, &out);
     assert_non_null(strstr(out.data, "\nCdc Metrics:\ncount       3\nlsn         0/1\ntimestamp   now\n"));
     assert_non_null(strstr(out.data, "\nProblem:\nStepFailed\n    bad?[2J news\n"));
@@ -120,7 +144,8 @@ static void test_an_empty_object_is_no_crash(void **state)
 {
     auto_buffer Buffer out = {0};
     (void)state;
-    TaskObjects o = {.task = json_tokener_parse("{\"spec\":[],\"status\":{\"prechecks\":[1,null],\"conditions\":{},\"progress\":7,\"cdc\":{\"metrics\":{\"a\":null}}}}")};
+    TaskObjects o = {.task = json_tokener_parse("{\"spec\":[],\"status\":{\"prechecks\":[1,null],\"conditions\":{},"
+                                                "\"progress\":7,\"cdc\":{\"metrics\":{\"a\":null}}}}")};
     describe_format(&o, &PLAIN, false, 0, &out);
     assert_non_null(strstr(out.data, "there is no template of this name"));
     task_objects_free(&o);

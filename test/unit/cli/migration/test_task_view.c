@@ -34,12 +34,14 @@ static void test_what_a_state_is_called(void **state)
     TaskView view = view_of("{}");
     assert_string_equal(view.state, "");
     assert_false(task_view_settled(&view, &good));
-    view = view_of(STATUS("\"conditions\":[" CONDITION("Stalled", "False", "No", "") "," CONDITION("Ready", "True", "Streaming", "follows") "]"));
+    view = view_of(STATUS("\"conditions\":[" CONDITION("Stalled", "False", "No",
+                                                       "") "," CONDITION("Ready", "True", "Streaming", "follows") "]"));
     assert_string_equal(view.state, "Running");
     assert_string_equal(view.reason, "Streaming");
     assert_int_equal(view.colour, COLOUR_GOOD);
     assert_true(task_view_settled(&view, &good) && good);
-    view = view_of(STATUS("\"conditions\":[" CONDITION("Ready", "False", "Other", "x") "," CONDITION("Stalled", "True", "PrecheckFailed", "why") "]"));
+    view = view_of(STATUS("\"conditions\":[" CONDITION("Ready", "False", "Other", "x") "," CONDITION(
+        "Stalled", "True", "PrecheckFailed", "why") "]"));
     assert_string_equal(view.state, "Failed");
     assert_string_equal(view.reason, "PrecheckFailed");
     assert_string_equal(view.message, "why");
@@ -47,7 +49,8 @@ static void test_what_a_state_is_called(void **state)
     view = view_of(STATUS("\"cdc\":{\"failedReason\":\"slot lost\"}")); // without conditions, as others write it
     assert_string_equal(view.state, "Failed");
     assert_string_equal(view.message, "slot lost");
-    view = view_of("{\"metadata\":{\"deletionTimestamp\":\"2026-01-02T03:04:05Z\"},\"status\":{\"taskStatus\":\"Running\"}}");
+    view = view_of(
+        "{\"metadata\":{\"deletionTimestamp\":\"2026-01-02T03:04:05Z\"},\"status\":{\"taskStatus\":\"Running\"}}");
     assert_string_equal(view.state, "Terminating");
     assert_true(task_view_settled(&view, &good) && !good);
     view = view_of("{\"status\":{\"taskStatus\":\"Done\"}}");
@@ -57,7 +60,8 @@ static void test_what_a_state_is_called(void **state)
 static void test_numbers_and_what_is_missing(void **state)
 {
     (void)state;
-    TaskView view = view_of(STATUS("\"startTime\":\"2026-01-02T03:04:05Z\",\"progress\":{\"percent\":0,\"rows\":12,\"lagSeconds\":\"0.4\",\"bytes\":\"text\"}"));
+    TaskView view = view_of(STATUS("\"startTime\":\"2026-01-02T03:04:05Z\",\"progress\":{\"percent\":0,\"rows\":12,"
+                                   "\"lagSeconds\":\"0.4\",\"bytes\":\"text\"}"));
     assert_int_equal(view.percent, 0);
     assert_int_equal(view.rows, 12);
     assert_int_equal(view.bytes, -1);
@@ -71,9 +75,9 @@ static void test_ages(void **state)
     static const struct {
         double seconds;
         const char *text;
-    } AGES[] = {{-5, "0s"},     {0, "0s"},         {119, "119s"},    {120, "2m"},       {205, "3m25s"},   {600, "10m"},
-                {10740, "179m"}, {10800, "3h"},    {12000, "3h20m"}, {28800, "8h"},     {172799, "47h"}, {172800, "2d"},
-                {180000, "2d2h"}, {691200, "8d"}, {864000, "10d"}};
+    } AGES[] = {{-5, "0s"},      {0, "0s"},       {119, "119s"},    {120, "2m"},      {205, "3m25s"},
+                {600, "10m"},    {10740, "179m"}, {10800, "3h"},    {12000, "3h20m"}, {28800, "8h"},
+                {172799, "47h"}, {172800, "2d"},  {180000, "2d2h"}, {691200, "8d"},   {864000, "10d"}};
     char text[32];
     (void)state;
     for (size_t i = 0; i < sizeof AGES / sizeof *AGES; i++) {
@@ -87,7 +91,8 @@ static void test_bars(void **state)
     static const struct {
         int64_t percent;
         const char *bar;
-    } BARS[] = {{-1, "[----------]   0 %"}, {0, "[----------]   0 %"}, {9, "[----------]   9 %"}, {56, "[#####-----]  56 %"}, {100, "[##########] 100 %"}, {120, "[##########] 120 %"}};
+    } BARS[] = {{-1, "[----------]   0 %"}, {0, "[----------]   0 %"},   {9, "[----------]   9 %"},
+                {56, "[#####-----]  56 %"}, {100, "[##########] 100 %"}, {120, "[##########] 120 %"}};
     const Style ascii = {0}, utf8 = {.utf8 = true};
     (void)state;
     for (size_t i = 0; i < sizeof BARS / sizeof *BARS; i++) {
