@@ -5,6 +5,7 @@ sends, and what it reads from the cluster afterwards."""
 import copy
 import json
 import re
+import urllib.parse
 
 import pytest
 from cli_command import Command, rows
@@ -17,7 +18,7 @@ STEP = "datamigration.apecloud.io/step"
 
 
 def end(database):
-    return f"{SUPERUSER}:{SUPERUSER_PASSWORD}@{database.server.endpoint}/{database.name}"
+    return f"{SUPERUSER}:{urllib.parse.quote(SUPERUSER_PASSWORD, safe='')}@{database.server.endpoint}/{database.name}"
 
 
 def fill(database):
