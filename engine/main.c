@@ -92,7 +92,7 @@ static int do_verify(const EngineOptions *options, Progress *progress, Error *er
 {
     Context ctx;
     int rc = start_context(&ctx, &options->task, progress, options->task.wait_seconds, err) ||
-                     verb_verify(&ctx, progress, &verified_equal, err)
+                     verb_verify(&ctx, progress, options->resume, &verified_equal, err)
                  ? -1
                  : 0;
     context_close(&ctx);

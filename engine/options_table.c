@@ -44,6 +44,8 @@ enum {
     O_WAIT,
     O_WORKERS,
     O_SEQUENCE_MARGIN,
+    O_SAMPLE,
+    O_RESUME,
     O_BLOCK,
     O_TIMEOUT,
     O_MAX_LAG,
@@ -172,6 +174,22 @@ static const OptionSpec SPECS[O_COUNT] = {
                            .help = "set each sequence of the sink N values further than the source's, in its own "
                                    "direction. They are exact at a cutover; between, they are some seconds behind: a "
                                    "margin covers a switch to the sink when the source is lost"},
+    [O_SAMPLE] = {.name = "sample",
+                  .env = "KUBEFERRY_SAMPLE",
+                  .argument = "PERCENT",
+                  .type = OPTION_INTEGER,
+                  .fallback = "100",
+                  .range = "1-100",
+                  .min = 1,
+                  .max = 100,
+                  .verbs = VERBS(VERB_VERIFY),
+                  .help = "compare a part of the rows, chosen by a hash of their key: the same ones on both ends, and the "
+                          "same ones each time. Every table is read all the same, yet costs less"},
+    [O_RESUME] = {.name = "resume",
+                  .type = OPTION_FLAG,
+                  .verbs = VERBS(VERB_VERIFY),
+                  .help = "pass over the tables that a verify which was interrupted has found equal; they were so at its "
+                          "moment, the others are compared at this one's"},
     [O_BLOCK] = {.name = "block",
                  .env = "KUBEFERRY_BLOCK",
                  .argument = "HOW",
@@ -342,6 +360,9 @@ static int apply_option(int option, const OptionValue *value, TaskDocument *task
     case O_WAIT:
         task->wait_seconds = (int)value->integer;
         return 0;
+    case O_SAMPLE:
+        task->verify_sample = (int)value->integer;
+        return 0;
     case O_BLOCK:
         task->cutover.block = (TaskBlock)value->integer;
         return 0;
@@ -390,6 +411,7 @@ static int fill(const OptionValue values[O_COUNT], int verb, EngineOptions *out,
     out->verb = verb < 0 ? VERB_NONE : (EngineVerb)verb;
     out->worker_index = values[O_WORKER_INDEX].origin == OPTION_UNSET ? -1 : (int)values[O_WORKER_INDEX].integer;
     out->force = values[O_FORCE].origin != OPTION_UNSET;
+    out->resume = values[O_RESUME].origin != OPTION_UNSET;
     out->check = values[O_CHECK].origin != OPTION_UNSET;
     out->abort = values[O_ABORT].origin != OPTION_UNSET;
     out->help = values[O_HELP].origin != OPTION_UNSET;

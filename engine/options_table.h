@@ -28,6 +28,7 @@ typedef struct EngineOptions {
     TaskDocument task; // complete and checked, unless one of help, help_markdown and version is set
     bool force;
     bool check, abort; // of cutover
+    bool resume;       // of verify
     int worker_index; // -1: not given; 0: the coordinator of several processes; else one that helps it
     bool help, help_markdown, version;
 } EngineOptions;

@@ -81,6 +81,8 @@ typedef struct Progress {
     char **notes; // what was skipped or left out, one sentence each (at most 100 are kept, then counted)
     size_t note_count, notes_dropped;
     int64_t verified_tables, verified_rows, differences; // verify; differences -1: not verified
+    int64_t verified_bytes; // of the tables that were compared
+    double verify_seconds;  // that it took
     ProgressCutover cutover;
     Error error;                                         // code ERROR_NONE: none
     ProgressSample samples[PROGRESS_SAMPLES];            // a ring of the last seconds

@@ -157,6 +157,8 @@ static json_object *verify_to_json(const Progress *p)
     json_object *o = json_object_new_object();
     add_integer(o, "tables", p->verified_tables);
     add_integer(o, "rows", p->verified_rows);
+    add_integer(o, "bytes", p->verified_bytes);
+    add_rate(o, "seconds", p->verify_seconds);
     if (p->differences >= 0)
         add_integer(o, "differences", p->differences);
     else

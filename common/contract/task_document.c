@@ -23,6 +23,7 @@ const char *const TASK_VERIFICATIONS[] = {[VERIFICATION_IF_KNOWN] = "if-known",
 void task_document_init(TaskDocument *task)
 {
     *task = (TaskDocument){.name = memory_strdup("kubeferry"), .jobs = DEFAULT_JOBS, .workers = 1};
+    task->verify_sample = 100;
     task->cutover = (TaskCutover){.block = BLOCK_READ_ONLY,
                                   .timeout_seconds = DEFAULT_CUTOVER_SECONDS,
                                   .max_lag_seconds = DEFAULT_LAG_SECONDS};
@@ -101,6 +102,8 @@ int task_document_check(const TaskDocument *task, Error *err)
     if (task->cutover.max_lag_seconds < 1 || task->cutover.max_lag_seconds > TASK_CUTOVER_MAX)
         return error_set(err, ERROR_USAGE, "cutover.maxLagSeconds: expected 1 to %d, found %d", TASK_CUTOVER_MAX,
                          task->cutover.max_lag_seconds);
+    if (task->verify_sample < 1 || task->verify_sample > 100)
+        return error_set(err, ERROR_USAGE, "verifySample: expected 1 to 100, found %d", task->verify_sample);
     if (task->sequence_margin < 0 || task->sequence_margin > TASK_MARGIN_MAX)
         return error_set(err, ERROR_USAGE, "sequenceMargin: expected 0 to %lld, found %lld",
                          (long long)TASK_MARGIN_MAX, (long long)task->sequence_margin);

@@ -56,6 +56,7 @@ typedef struct TaskDocument {
     int64_t slot_guard_bytes; // warn when the slot retains more; 0: off
     int64_t sequence_margin;  // values that sequences of the sink are set further than the source's
     TaskCutover cutover;
+    int verify_sample;        // per cent of the rows that verify compares, 1 … 100
     int wait_seconds;         // how long a verb waits at its start for an end that does not answer
 } TaskDocument;
 

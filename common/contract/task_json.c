@@ -306,7 +306,7 @@ static void take_text(char **target, char **value)
 
 typedef struct TaskText {
     char *name, *until, *listen, *log_format, *work_dir;
-    int64_t version, jobs, workers, slot_guard_bytes, wait_seconds, sequence_margin;
+    int64_t version, jobs, workers, slot_guard_bytes, wait_seconds, sequence_margin, verify_sample;
     json_object *source, *sink, *objects, *excluded, *steps, *cutover; // borrowed from the document
 } TaskText;
 
@@ -333,6 +333,8 @@ static int take_scalars(TaskText *t, TaskDocument *task, Error *err)
     if (t->workers < 1 || t->workers > TASK_WORKERS_MAX)
         return error_set(err, ERROR_USAGE, "$.workers: expected 1 to %d, found %lld", TASK_WORKERS_MAX,
                          (long long)t->workers);
+    if (t->verify_sample < 1 || t->verify_sample > 100)
+        return error_set(err, ERROR_USAGE, "$.verifySample: expected 1 to 100, found %lld", (long long)t->verify_sample);
     if (t->slot_guard_bytes < 0)
         return error_set(err, ERROR_USAGE, "$.slotGuardBytes: expected 0 (off) or more, found %lld",
                          (long long)t->slot_guard_bytes);
@@ -350,6 +352,7 @@ static int take_scalars(TaskText *t, TaskDocument *task, Error *err)
     task->slot_guard_bytes = t->slot_guard_bytes;
     task->wait_seconds = (int)t->wait_seconds;
     task->sequence_margin = t->sequence_margin;
+    task->verify_sample = (int)t->verify_sample;
     take_text(&task->name, &t->name);
     take_text(&task->listen, &t->listen);
     take_text(&task->work_dir, &t->work_dir);
@@ -387,6 +390,7 @@ static int read_document(json_object *document, TaskText *t, TaskDocument *task,
         {"slotGuardBytes", JSON_FIELD_INTEGER, &t->slot_guard_bytes},
         {"waitSeconds", JSON_FIELD_INTEGER, &t->wait_seconds},
         {"sequenceMargin", JSON_FIELD_INTEGER, &t->sequence_margin},
+        {"verifySample", JSON_FIELD_INTEGER, &t->verify_sample},
     };
 
     if (json_read_fields(document, "$", fields, COUNT_OF(fields), err) || take_scalars(t, task, err))
@@ -407,7 +411,8 @@ int task_document_load(const char *path, TaskDocument *task, Error *err)
                      .workers = task->workers,
                      .slot_guard_bytes = task->slot_guard_bytes,
                      .wait_seconds = task->wait_seconds,
-                     .sequence_margin = task->sequence_margin};
+                     .sequence_margin = task->sequence_margin,
+                     .verify_sample = task->verify_sample};
     json_object *document = json_read_file(path, "task document", MAX_DOCUMENT, err);
 
     if (!document)

@@ -347,7 +347,11 @@ static int look_aside(Reader *r, Error *err)
 {
     if (!r->goal->serve_verify)
         return 0;
-    if (cutover_server_look(&r->cutover, err) || barrier_look(&r->barrier, err))
+    if (cutover_server_look(&r->cutover, err))
+        return -1;
+    // A verify that has begun is let end; another waits for the cutover.
+    bool verify_may = !cutover_server_is_active(&r->cutover) || r->barrier.now.state != BARRIER_NONE;
+    if (verify_may && barrier_look(&r->barrier, err))
         return -1;
     if (r->cutover.now.state != CUTOVER_NONE && r->cutover.now.state != CUTOVER_UNDONE)
         return 0;

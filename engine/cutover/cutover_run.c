@@ -90,7 +90,7 @@ static int verify_both(Cutover *c, Error *err)
         return 0;
     if (verify_point_take_still(c->ctx, p, c->deadline, &point, err))
         return -1;
-    int rc = verify_compare(c->ctx, p, &point, &equal, err);
+    int rc = verify_compare(c->ctx, p, &point, NULL, &equal, err);
     verify_point_release(&point);
     if (rc || equal)
         return rc;

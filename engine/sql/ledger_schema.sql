@@ -107,4 +107,13 @@ CREATE TABLE IF NOT EXISTS kubeferry.verification (
     rows bigint NOT NULL,
     differences bigint NOT NULL
 );
+-- Tables that a verification which has not come to its end has found equal.
+CREATE TABLE IF NOT EXISTS kubeferry.verified (
+    task bigint NOT NULL REFERENCES kubeferry.task ON DELETE CASCADE,
+    schema_name text NOT NULL,
+    table_name text NOT NULL,
+    sample integer NOT NULL,
+    rows bigint NOT NULL,
+    PRIMARY KEY (task, schema_name, table_name)
+);
 UPDATE kubeferry.version SET version = 3 WHERE version < 3;

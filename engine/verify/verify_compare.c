@@ -73,7 +73,7 @@ static int find_extra_tables(const Context *ctx, PGconn *sink, const RelationLis
     return 0;
 }
 
-int verify_compare(const Context *ctx, Progress *progress, VerifyPoint *point, bool *equal, Error *err)
+int verify_compare(const Context *ctx, Progress *progress, VerifyPoint *point, VerifyResume *resume, bool *equal, Error *err)
 {
     RelationList relations = {0};
     VerifyReport report;
@@ -90,11 +90,13 @@ int verify_compare(const Context *ctx, Progress *progress, VerifyPoint *point, b
         snprintf(at, sizeof at, "while writes are kept away");
     else
         snprintf(at, sizeof at, "(both ends taken one after the other: writes in between show as differences)");
+    if (point->dialect.sample)
+        progress_note(progress, "verify compared a sample of %d %% of the rows", ctx->task->verify_sample);
     progress_phase(progress, "comparing rows");
     log_info("verify", "comparing both ends %s", at);
     verify_report_init(&report, progress);
     int rc = find_extra_tables(ctx, point->pairs[0].sink, &relations, &report, err) ||
-             verify_workers_run(point, &relations, &report, progress, err);
+             verify_workers_run(point, &relations, &report, resume, progress, err);
     if (rc == 0)
         *equal = verify_report_end(&report, at);
     verify_report_free(&report);

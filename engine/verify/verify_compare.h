@@ -3,5 +3,8 @@
 #pragma once
 
 #include "engine/verify/verify_point.h"
+#include "engine/verify/verify_resume.h"
 
-MUST_CHECK int verify_compare(const Context *ctx, Progress *progress, VerifyPoint *point, bool *equal, Error *err);
+// resume may be NULL.
+MUST_CHECK int verify_compare(const Context *ctx, Progress *progress, VerifyPoint *point, VerifyResume *resume, bool *equal,
+                              Error *err);

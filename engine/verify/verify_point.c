@@ -313,6 +313,8 @@ static int choose_dialect(const Context *ctx, VerifyPoint *point, Error *err)
         same = a && b && strcmp(a, b) == 0;
     }
     point->dialect = verify_dialect(ctx->source_version, ctx->sink_version, same);
+    int sample = ctx->task->verify_sample;
+    point->dialect.sample = sample < 100 ? (uint32_t)(sample * 1024 + 99) / 100 : 0;
     return 0;
 }
 
@@ -336,6 +338,7 @@ int verify_point_take_still(const Context *ctx, Progress *progress, double deadl
         verify_point_release(out);
         return -1;
     }
+    out->dialect.sample = 0;
     return 0;
 }
 

@@ -2,6 +2,7 @@
 // Gathers what the threads of verify found and says it.
 #include "engine/verify/verify_report.h"
 
+#include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/base/memory.h"
 
@@ -16,7 +17,7 @@ static const char *const CLASS_TEXTS[VERIFY_CLASSES] = {
 
 void verify_report_init(VerifyReport *report, Progress *progress)
 {
-    *report = (VerifyReport){.progress = progress};
+    *report = (VerifyReport){.progress = progress, .began = clock_monotonic()};
     pthread_mutex_init(&report->lock, NULL);
 }
 
@@ -45,16 +46,19 @@ void verify_report_key(VerifyReport *report, const char *relation, VerifyClass c
         log_warn(LOGGER, "%s: %s: %s", relation, CLASS_TEXTS[class], description);
 }
 
-void verify_report_table(VerifyReport *report, int64_t rows)
+void verify_report_table(VerifyReport *report, int64_t rows, int64_t bytes)
 {
     Progress *p = report->progress;
 
     pthread_mutex_lock(&report->lock);
     report->tables++;
     report->rows += rows;
+    report->bytes += bytes;
     pthread_mutex_lock(&p->lock);
     p->verified_tables = report->tables;
     p->verified_rows = report->rows;
+    p->verified_bytes = report->bytes;
+    p->verify_seconds = clock_monotonic() - report->began;
     pthread_mutex_unlock(&p->lock);
     pthread_mutex_unlock(&report->lock);
 }
@@ -110,6 +114,9 @@ bool verify_report_end(VerifyReport *report, const char *at)
     }
     if (report->lines_dropped)
         log_warn(LOGGER, "and %d tables more that differ", report->lines_dropped);
+    double seconds = clock_monotonic() - report->began;
+    log_info(LOGGER, "%.1f MB in %.1f s, %.0f MB/s", (double)report->bytes / 1e6, seconds,
+             seconds > 0 ? (double)report->bytes / 1e6 / seconds : 0.0);
     log_info(LOGGER, "verified %" PRId64 " tables, %" PRId64 " rows %s: differences %s%" PRId64, report->tables,
              report->rows, at, report->at_least ? "at least " : "", report->differences);
     return report->differences == 0;

@@ -13,7 +13,8 @@ enum { VERIFY_KEYS_NAMED = 20, VERIFY_LINES_KEPT = 200 };
 typedef struct VerifyReport {
     pthread_mutex_t lock;
     Progress *progress; // borrowed
-    int64_t tables, rows, differences;
+    int64_t tables, rows, bytes, differences;
+    double began; // monotonic
     bool at_least; // differences is a lower bound
     int keys_named;
     char *lines[VERIFY_LINES_KEPT]; // one for each table that differs
@@ -29,8 +30,8 @@ void verify_report_init(VerifyReport *report, Progress *progress);
 void verify_report_free(VerifyReport *report);
 bool verify_report_wants_keys(VerifyReport *report);
 void verify_report_key(VerifyReport *report, const char *relation, VerifyClass class, const char *description);
-// One table was compared; rows: how many the source has.
-void verify_report_table(VerifyReport *report, int64_t rows);
+// One table was compared; rows: how many the source has; bytes: of the table there.
+void verify_report_table(VerifyReport *report, int64_t rows, int64_t bytes);
 void verify_report_counts(VerifyReport *report, const char *relation, const VerifyCounts *counts);
 // A difference of the tables themselves.
 void verify_report_problem(VerifyReport *report, const char *relation, const char *problem);

@@ -129,6 +129,16 @@ static void put_from(Buffer *sql, const VerifyPlan *plan, bool sink)
     buffer_puts(sql, " AS t");
 }
 
+// The bits beside those of the bucket: the sample is the same whatever the number of buckets.
+static void put_sample(Buffer *sql, const VerifyDialect *dialect, const VerifyPlan *plan, const char *before)
+{
+    if (!dialect->sample)
+        return;
+    buffer_printf(sql, " %s ((", before);
+    put_key_hash(sql, dialect, plan);
+    buffer_printf(sql, ") >> 40 & 1023) < %u", dialect->sample);
+}
+
 void verify_sql_buckets(Buffer *sql, const VerifyDialect *dialect, const VerifyPlan *plan, bool sink, size_t index)
 {
     const char *by = plan->key_count ? "k" : "h"; // without a key its hash would be the row's, reckoned twice
@@ -143,6 +153,7 @@ void verify_sql_buckets(Buffer *sql, const VerifyDialect *dialect, const VerifyP
     put_row_hash(sql, dialect, plan->columns, plan->column_count);
     buffer_puts(sql, " AS h");
     put_from(sql, plan, sink);
+    put_sample(sql, dialect, plan, "WHERE");
     // OFFSET 0 hides the key's statistics from the planner: it would expect a group a row, and sort.
     buffer_puts(sql, " OFFSET 0) AS x GROUP BY 2");
 }
@@ -182,5 +193,7 @@ void verify_sql_rows(Buffer *sql, const VerifyDialect *dialect, const VerifyPlan
     put_from(sql, plan, sink);
     buffer_puts(sql, " WHERE pg_catalog.get_bit($1::pg_catalog.bytea, (");
     put_key_hash(sql, dialect, plan);
-    buffer_printf(sql, " & %u)::pg_catalog.int4) = 1 ORDER BY 1, 2", plan->buckets - 1);
+    buffer_printf(sql, " & %u)::pg_catalog.int4) = 1", plan->buckets - 1);
+    put_sample(sql, dialect, plan, "AND");
+    buffer_puts(sql, " ORDER BY 1, 2");
 }

@@ -14,6 +14,7 @@ enum {
 typedef struct VerifyDialect {
     bool extended;    // hashtextextended on both ends; else md5 of the UTF-8 text
     bool send_floats; // the ends print floats differently (one is older than 12): take their binary form
+    uint32_t sample;  // of 1024 rows; 0: all of them
     bool send_chars;  // the same for "char" (16)
 } VerifyDialect;
 

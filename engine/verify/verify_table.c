@@ -266,6 +266,23 @@ static int make_plans(Batch *batch, const Relation *const *tables, Error *err)
     return 0;
 }
 
+static int note_equal(Batch *batch, Error *err)
+{
+    const Relation *tables[VERIFY_BATCH_TABLES];
+    int64_t rows[VERIFY_BATCH_TABLES];
+    bool equal[VERIFY_BATCH_TABLES];
+
+    if (!batch->worker->resume)
+        return 0;
+    for (size_t i = 0; i < batch->count; i++) {
+        const Table *table = &batch->tables[i];
+        tables[i] = table->plan.relation;
+        rows[i] = table->rows;
+        equal[i] = table->plan.comparable && !table->plan.problem && table->bucket_count == 0;
+    }
+    return verify_resume_note(batch->worker->resume, tables, rows, equal, batch->count, err);
+}
+
 static int compare(Batch *batch, Error *err)
 {
     const VerifyWorker *worker = batch->worker;
@@ -278,9 +295,11 @@ static int compare(Batch *batch, Error *err)
                                         check_rewritten(worker, table, true, err)))
             return -1;
         if (table->plan.comparable)
-            verify_report_table(worker->report, table->rows);
+            verify_report_table(worker->report, table->rows, table->plan.relation->bytes);
         progress_worker_rows(worker->progress, worker->number, table->rows, table->plan.relation->bytes);
     }
+    if (note_equal(batch, err))
+        return -1;
     // Gives the locks back.
     if (pg_exec(worker->pair->source, "ROLLBACK TO SAVEPOINT " VERIFY_SAVEPOINT, err) ||
         pg_exec(worker->pair->sink, "ROLLBACK TO SAVEPOINT " VERIFY_SAVEPOINT, err))

@@ -4,6 +4,7 @@
 
 #include "engine/verify/verify_point.h"
 #include "engine/verify/verify_report.h"
+#include "engine/verify/verify_resume.h"
 
 enum { VERIFY_BATCH_TABLES = 32 };
 
@@ -12,6 +13,7 @@ typedef struct VerifyWorker {
     VerifyDialect dialect;
     VerifyReport *report;
     Progress *progress;
+    VerifyResume *resume; // NULL: nothing is noted
     int number; // its place in the progress
 } VerifyWorker;
 

@@ -2,6 +2,7 @@
 // Spreads the tables over threads.
 #include "engine/verify/verify_workers.h"
 
+#include "common/base/log.h"
 #include "common/base/memory.h"
 #include "common/base/stop.h"
 #include "engine/verify/verify_table.h"
@@ -19,6 +20,7 @@ typedef struct Queue {
     size_t count, next;
     VerifyPoint *point;
     VerifyReport *report;
+    VerifyResume *resume;
     Progress *progress;
     bool failed;
     Error error; // the first one
@@ -72,6 +74,7 @@ static void *work(void *arg)
                                  .dialect = queue->point->dialect,
                                  .report = queue->report,
                                  .progress = queue->progress,
+                                 .resume = queue->resume,
                                  .number = thread->number};
     const Relation *const *batch;
     Error err = {0};
@@ -104,16 +107,26 @@ static void run_threads(Queue *queue)
         pthread_join(threads[i].id, NULL);
 }
 
-int verify_workers_run(VerifyPoint *point, const RelationList *relations, VerifyReport *report, Progress *progress,
-                       Error *err)
+int verify_workers_run(VerifyPoint *point, const RelationList *relations, VerifyReport *report, VerifyResume *resume,
+                       Progress *progress, Error *err)
 {
-    Queue queue = {.point = point, .report = report, .progress = progress};
+    Queue queue = {.point = point, .report = report, .resume = resume, .progress = progress};
+    int64_t rows;
+    size_t known = 0;
 
     pthread_mutex_init(&queue.lock, NULL);
     queue.tables = memory_alloc((relations->count + 1) * sizeof *queue.tables);
     for (size_t i = 0; i < relations->count; i++)
-        if (relations->items[i].kind == 'r')
+        if (relations->items[i].kind == 'r' && resume && verify_resume_knows(resume, &relations->items[i], &rows)) {
+            verify_report_table(report, rows, relations->items[i].bytes);
+            known++;
+        } else if (relations->items[i].kind == 'r') {
             queue.tables[queue.count++] = &relations->items[i];
+        }
+    if (known) {
+        log_info("verify", "%zu tables were found equal by the verification before, which was interrupted", known);
+        progress_note(progress, "%zu tables were compared by an earlier verification, which was interrupted: they were equal then", known);
+    }
     run_threads(&queue);
     free(queue.tables);
     pthread_mutex_destroy(&queue.lock);

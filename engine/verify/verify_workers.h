@@ -4,7 +4,8 @@
 
 #include "engine/verify/verify_point.h"
 #include "engine/verify/verify_report.h"
+#include "engine/verify/verify_resume.h"
 
-// Compares every ordinary table of the list. The first failure ends the others' statements and is the one returned.
+// Compares every ordinary table of the list but those that resume (may be NULL) knows. The first failure ends the others' statements and is the one returned.
 MUST_CHECK int verify_workers_run(VerifyPoint *point, const RelationList *relations, VerifyReport *report,
-                                  Progress *progress, Error *err);
+                                  VerifyResume *resume, Progress *progress, Error *err);

@@ -13,11 +13,12 @@ import sys
 import controller
 import measurements
 import report
+import switch
 from measurements import say
 from servers import Server, debian_bin, embedded_bin
 
 ROOT = os.path.abspath(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", ".."))
-ENGINE_PARTS = ["copy", "backlog", "latency", "memory"]
+ENGINE_PARTS = ["copy", "backlog", "latency", "memory", "cutover", "verify"]
 PARTS = [*ENGINE_PARTS, "controller"]
 # The same for both servers; durable as a user's would be.
 SETTINGS = {"fsync": "on", "shared_buffers": "512MB", "max_wal_size": "8GB", "checkpoint_timeout": "30min",
@@ -41,6 +42,9 @@ def options_of(words):
     parser.add_argument("--first-jobs", type=int, default=30, help="tasks whose first Job is waited for, one by one (%(default)s)")
     parser.add_argument("--many", type=int, default=1000, help="tasks that are created at once (%(default)s)")
     parser.add_argument("--tasks", type=int, default=10_000, help="tasks of the large cluster (%(default)s)")
+    parser.add_argument("--rate", type=int, default=1000, help="transactions a second through a cutover (%(default)s)")
+    parser.add_argument("--clients", type=int, default=8, help="clients of that load (%(default)s)")
+    parser.add_argument("--seconds", type=float, default=10, help="how long it runs before the cutover (%(default)s)")
     parser.add_argument("--output", default=os.path.join(ROOT, "docs", "BENCHMARKS.md"), help="where the report goes")
     parser.add_argument("--check", action="store_true", help="fail when a target is missed")
     return parser.parse_args(words)
@@ -48,7 +52,7 @@ def options_of(words):
 
 def measure(source, sink, options):
     parts = options.only or PARTS
-    comparisons, memory = [], []
+    comparisons, memory, figures = [], [], []
     if "copy" in parts:
         rows, peaks = measurements.measure_copy(source, sink, options)
         comparisons += rows
@@ -63,7 +67,11 @@ def measure(source, sink, options):
     if "memory" in parts:
         memory += measurements.measure_transaction_memory(source, sink, options)
         memory += measurements.measure_tables_memory(source, sink, options)
-    return comparisons, memory
+    if "cutover" in parts:
+        figures += switch.measure_cutover(source, sink, options)
+    if "verify" in parts:
+        figures += switch.measure_verification(source, sink, options)
+    return comparisons, memory, figures
 
 
 def main(words):
@@ -72,14 +80,14 @@ def main(words):
     binaries = debian_bin() if options.server == "debian" else embedded_bin(int(options.server))
     if "controller" in parts and os.geteuid() != 0:  # network namespaces, mounts
         os.execvp("sudo", ["sudo", "-E", "env", f"PATH={os.environ['PATH']}", sys.executable, *sys.argv])
-    comparisons, memory, version = [], [], None
+    comparisons, memory, figures, version = [], [], [], None
     if any(part in ENGINE_PARTS for part in parts):
         with Server(binaries, settings=SETTINGS, tls=False) as source, Server(binaries, settings=SETTINGS, tls=False) as sink:
             version = source.version
-            comparisons, memory = measure(source, sink, options)
+            comparisons, memory, figures = measure(source, sink, options)
     operator = controller.measure(options) if "controller" in parts else []
     command = shlex.join(["make bench"] if not words else ["test/bench/bench.py", *words]).replace("'make bench'", "make bench")
-    report.write(options.output, version, SETTINGS, command, comparisons, memory, operator)
+    report.write(options.output, version, SETTINGS, command, comparisons, memory, figures, operator)
     say(f"written to {os.path.relpath(options.output)}")
     missed = report.missed(comparisons, memory, operator)
     for sentence in missed:

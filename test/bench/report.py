@@ -97,7 +97,11 @@ def missed(comparisons, memory, controller):
     return found
 
 
-def write(path, version, settings, command, comparisons, memory, controller):
+def figure_table(rows):
+    return ["| what | figures | wanted |", "|---|---|---|", *(f"| {what} | {figures} | {goal} |" for what, figures, goal in rows)]
+
+
+def write(path, version, settings, command, comparisons, memory, figures, controller):
     shown = ", ".join(f"{name}={value}" for name, value in settings.items())
     lines = ["# Benchmarks", "", "Written by `make bench`; do not edit.", "",
              f"- {datetime.date.today().isoformat()}, kubeferry {commit()}",
@@ -117,5 +121,9 @@ def write(path, version, settings, command, comparisons, memory, controller):
         lines += ["## Controller", "", *controller_table(controller), "",
                   "A process of its own in the network of a one-node Kubernetes (test/cluster) on the same machine. A task has four Jobs and a Secret.",
                   "Where a thousand come at once, the time is compared with that of storing the same objects without a controller.", ""]
+    if figures:
+        lines += ["## The switch", "", *figure_table(figures), "",
+                  "The clients are pgbench's (TPC-B); they go to the sink as soon as its ledger says that the switch is done. A commit is lost",
+                  "when a client was told of it and the sink does not have it. Clients, both servers and the engine share the machine's cores.", ""]
     with open(path, "w", encoding="utf-8") as file:
         file.write("\n".join(lines))

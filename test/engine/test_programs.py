@@ -51,9 +51,11 @@ def children(parent, name):
 def test_bench_in_small(tmp_path):
     output = tmp_path / "BENCHMARKS.md"
     run = subprocess.run([sys.executable, os.path.join(ROOT, "test", "bench", "bench.py"), "--scale", "1", "--stream-scale", "1", "--repeat", "1",
-                          "--transactions", "400", "--samples", "10", "--transaction-mb", "4", "--tables", "50", "--output", str(output)],
-                         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=180)
+                          "--transactions", "400", "--samples", "10", "--transaction-mb", "4", "--tables", "50", "--rate", "50", "--clients", "2", "--seconds", "3",
+                          "--output", str(output)],
+                         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=300)
     assert run.returncode == 0, run.stdout
     text = output.read_text(encoding="utf-8")
-    for part in ("copy of pgbench scale 1", "backlog of 400", "commit on an idle stream", "one transaction of 4 MB", "50 tables"):
+    for part in ("copy of pgbench scale 1", "backlog of 400", "commit on an idle stream", "one transaction of 4 MB", "50 tables", "cutover, --block read-only",
+                 "cutover, --block lock", "verify of", "verify beside a load"):
         assert part in text, text

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """verify sees every difference, names the keys, and is right while writes go on."""
 
+import re
+
 import pytest
 
 from servers import Pgbench, eventually
@@ -117,3 +119,38 @@ def test_a_stop_while_cdc_is_held_lets_it_go_on(pair):
         assert pair.sink.value("SELECT state FROM kubeferry.barrier") == "none"
         pair.settle(engine, timeout=10)
         old.execute("ROLLBACK")
+
+
+def test_a_sample_is_the_same_on_both_ends(done):
+    result = done.run("verify", "--sample", "10")
+    rows = int(re.search(r"verified \d+ tables, (\d+) rows", result.output).group(1))
+    assert 300 < rows < 900, result
+    assert "sample of 10 %" in result.output, result
+    done.sink.execute("UPDATE t SET v = 'x'")
+    result = done.call("verify", "--sample", "10")
+    assert result.code == 1, result
+    found = int(re.search(r'"public"."t": 0 missing on the sink, 0 extra on the sink, (\d+) different', result.output).group(1))
+    assert 300 < found < 700, result
+    assert done.sink.rows("SELECT sample, differences FROM kubeferry.verification") == [(10.0, found)]
+
+
+def test_resumed_after_an_interruption(pair):
+    """The large table is compared first and noted; the next ones are held up: killed there, the next verify passes it over."""
+    pair.source.execute(TABLES + "; CREATE TABLE large (id int PRIMARY KEY, v text); INSERT INTO large SELECT i, repeat('x', 100) FROM generate_series(1, 30000) i")
+    pair.migrate()
+    pair.sink.execute("""CREATE FUNCTION kubeferry.gate() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_advisory_xact_lock(88); RETURN NEW; END $$;
+        CREATE TRIGGER gate BEFORE INSERT ON kubeferry.verified FOR EACH ROW WHEN (NEW.table_name <> 'large') EXECUTE FUNCTION kubeferry.gate();
+        SELECT pg_advisory_lock(88)""")
+    first = pair.start("verify", "--jobs", "1")
+    eventually(lambda: pair.sink.value("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"), 30, "the other tables")
+    first.kill()
+    pair.sink.execute("SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
+    pair.sink.execute("DROP TRIGGER gate ON kubeferry.verified; SELECT pg_advisory_unlock(88)")
+    assert pair.sink.rows("SELECT table_name FROM kubeferry.verified") == [("large",)]
+    result = pair.run("verify", "--resume")
+    assert "1 tables were found equal by the verification before" in result.output and "differences: 0" in result.output, result
+    assert pair.sink.value("SELECT count(*) FROM kubeferry.verified") == 0
+    assert pair.sink.rows("SELECT lsn, rows FROM kubeferry.verification") == [(None, 35702)], "not of one moment"
+    result = pair.run("verify", "--resume")
+    assert "interrupted" not in result.output, result
+    assert pair.sink.value("SELECT lsn IS NOT NULL FROM kubeferry.verification")
