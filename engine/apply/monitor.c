@@ -26,7 +26,27 @@ struct Monitor {
     double next_line, next_guard_line, next_sequences;
     int64_t last_changes;
     double last_line;
+    uint64_t seen_lsn; // of the source, at the look before
+    double seen_at;
+    double level_at; // up to when the sink is known to have had everything; 0: never
 };
+
+// Behind: as old as the newest change that the sink has, but no older than the last moment of which it had everything. WAL
+// without changes (a checkpoint) on a source that rests is no lag of hours.
+static double lag_seconds(Monitor *m, const Progress *p)
+{
+    double now = clock_now(), lag = p->commit_time > 0 ? now - p->commit_time : 0;
+
+    if (m->seen_lsn > 0 && p->lsn_applied >= m->seen_lsn)
+        m->level_at = m->seen_at;
+    m->seen_lsn = p->lsn_source;
+    m->seen_at = now;
+    if (p->lag_bytes == 0)
+        return 0;
+    if (m->level_at > 0 && now - m->level_at < lag)
+        lag = now - m->level_at;
+    return lag > 0 ? lag : 0;
+}
 
 static int look(Monitor *m, Error *err)
 {
@@ -46,10 +66,7 @@ static int look(Monitor *m, Error *err)
     p->lsn_source = pg_get_lsn(res, 0, 0);
     p->slot_retained_bytes = pg_get_int64(res, 0, 1);
     p->lag_bytes = p->lsn_applied && p->lsn_source > p->lsn_applied ? (int64_t)(p->lsn_source - p->lsn_applied) : 0;
-    // Behind: as old as the newest change that the sink has; level with the source: not at all.
-    p->lag_seconds = p->lag_bytes > 0 && p->commit_time > 0 ? clock_now() - p->commit_time : 0;
-    if (p->lag_seconds < 0)
-        p->lag_seconds = 0;
+    p->lag_seconds = lag_seconds(m, p);
     pthread_mutex_unlock(&p->lock);
     if (clock_monotonic() < m->next_sequences)
         return 0;

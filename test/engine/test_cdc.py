@@ -221,6 +221,23 @@ def test_the_slot_moves_while_the_tables_are_idle(pair):
     assert result.code == 0, str(result)
 
 
+def test_wal_without_changes_is_no_lag_of_the_last_change(pair):
+    """A checkpoint on a source that rests: the sink is some bytes behind, and not as long as nobody has written."""
+    pair.source.execute("CREATE TABLE t (id int PRIMARY KEY)")
+    with pair.following() as engine:
+        pair.source.execute("INSERT INTO t VALUES (1)")
+        age = "SELECT extract(epoch FROM clock_timestamp() - commit_time) FROM kubeferry.progress"
+        eventually(lambda: float(pair.sink.value(age)) > 12, 60, "a last change of 12 s ago")
+        lags = []
+        for _ in range(30):
+            pair.source.execute("SELECT pg_create_restore_point('rest')")  # WAL, and no transaction's
+            time.sleep(0.2)
+            stream = engine.progress()["stream"]
+            lags.append((stream["lagBytes"], stream["lagSeconds"]))
+    assert any(size > 0 for size, _ in lags), lags
+    assert max(seconds for _, seconds in lags) < 10, lags
+
+
 def test_timeouts_and_settings_of_the_roles_do_not_end_it(pair):
     pair.source.execute(FILL + "; INSERT INTO t SELECT i, 'u' || i, 'v', repeat('x', 5000) FROM generate_series(1000, 5000) i")
     settings = ["statement_timeout = '200ms'", "idle_in_transaction_session_timeout = '300ms'", "lock_timeout = '100ms'",
