@@ -219,7 +219,8 @@ static void on_stream_end(void *context, const K8sReply *reply)
         w->no_watch_list = true;
         go_on_after(w, 0);
     } else if (reply->idle && w->whole) {
-        log_info("watch", "%s: silent for %d s, asking anew", w->path, IDLE_MS / 1000);
+        // Of a kind that nobody has touched since it started, a server sends no bookmarks either: no news.
+        log_debug("watch", "%s: silent for %d s, asking anew", w->path, IDLE_MS / 1000);
         go_on_after(w, 0);
     } else if (err->code == ERROR_NONE && lived > 1) {
         go_on_after(w, 0); // timeoutSeconds are over
