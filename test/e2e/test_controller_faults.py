@@ -187,6 +187,26 @@ def test_equal_events_are_one(cluster, namespace, controller, tasks):
     eventually(lambda: counts() == [2], what="one Event with a series")  # its third time is not yet due to be written
 
 
+def test_a_refusal_is_told_once(cluster, namespace, proxy, controller, tasks):
+    """It is tried again and again; the status does not tick with it."""
+    injection = proxy.inject(faults.status(403, message="exceeded quota"), "/secrets", "POST", None)
+    tasks.create("a")
+
+    def ready():
+        found = cluster.get(f"{tasks.path}/a")
+        conditions = found.get("status", {}).get("conditions", [])
+        return found, next((c for c in conditions if c["type"] == "Ready"), {"reason": "", "message": ""})
+    eventually(lambda: ready()[1]["reason"] == "WaitingForCluster", what="the refusal in the status")
+    assert "exceeded quota" in ready()[1]["message"]
+    tries, version = injection.hits, ready()[0]["metadata"]["resourceVersion"]
+    injection.wait(tries + 3)
+    assert ready()[0]["metadata"]["resourceVersion"] == version
+    events = cluster.items(f"/apis/events.k8s.io/v1/namespaces/{namespace}/events")
+    assert sum(event["reason"] == "WaitingForCluster" for event in events) == 1
+    injection.remove()
+    tasks.converge()
+
+
 def test_half_open_connections(proxy, controller, tasks):
     """Everything that is connected falls silent, nobody says so: found out within the watches' 75 s without a bookmark."""
     tasks.create("before")
