@@ -36,7 +36,7 @@ def test_a_whole_migration_by_the_command(cluster, operator, migration):
     assert out.splitlines()[0] == f"MigrationTask {migration.name} created" and out.splitlines()[-1] == f"{migration.name}: Running, cdc, Streaming", out
     migration.source.execute("UPDATE orders SET note = 'changed' WHERE id = 7")
     migration.settle()
-    migration.assert_equal(only=["public.orders"])
+    migration.assert_equal(only=[("public", "orders")])
     kf.wait_for(lambda: migration.status().get("cdc", {}).get("metrics", {}).get("lsn"))
     listed = rows(kf.good("migration", "list"))[1]
     assert listed[:3] == [migration.name, "apecloud-pg2pg", "Running"] and listed[-1] == "Streaming", listed
@@ -45,7 +45,7 @@ def test_a_whole_migration_by_the_command(cluster, operator, migration):
         assert re.search(rf"^{step} +{migration.namespace} +Complete( +\w\w\w \d\d,\d{{4}} \d\d:\d\d:\d\d UTC\+0000){{3}}$", page, re.M), page
     assert re.search(r"^Cdc:\nNAMESPACE .*\n\S+ +Running ", page, re.M) and "Cdc Metrics:\nlsn " in page and "lag: " in page, page
     assert SUPERUSER_PASSWORD not in page
-    assert "prechecks" in kf.good("migration", "logs", migration.name, "--step", "precheck").lower()
+    assert " checks: " in kf.good("migration", "logs", migration.name, "--step", "precheck")
     kf.wait_for(lambda: "current_position | lsn:" in kf.good("migration", "logs", migration.name, "--step", "cdc"))
     assert kf.good("migration", "suspend", migration.name) and migration.wait_for_status("Pause")
     assert rows(kf.good("migration", "list"))[1][2] == "Pause"
@@ -74,7 +74,8 @@ def client_made(cluster, operator, migration):
         task["spec"][name].update(userName=SUPERUSER, password=SUPERUSER_PASSWORD, address=database.server.endpoint, databaseName=database.name)
     cluster.apply(task)
     migration.wait_for_status("Running")
-    migration.wait(lambda one: one["status"].get("cdc", {}).get("metrics"), "metrics", 60)
+    migration.source.execute("INSERT INTO other VALUES (1)")  # the timestamp is that of a transaction
+    migration.wait(lambda one: "timestamp" in one["status"].get("cdc", {}).get("metrics", {}), "metrics", 60)
     return migration
 
 
