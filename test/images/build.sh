@@ -73,7 +73,7 @@ make_base() { # DIRECTORY for the files
 }
 
 build() { # WORK TARGET TAG
-    run_buildah build --layers --pull-never --isolation chroot --target "$2" -t "$3" --build-arg SUITE=$SUITE --build-arg "VERSION=$VERSION" \
+    run_buildah build --layers --pull=never --isolation chroot --target "$2" -t "$3" --build-arg SUITE=$SUITE --build-arg "VERSION=$VERSION" \
         --secret "id=apt.conf,src=$1/apt.conf" --secret "id=sources.list,src=$1/sources.list" --secret "id=ca.crt,src=$1/ca.crt" \
         -f "$TOP/deploy/Dockerfile" "$TOP"
 }
