@@ -4,6 +4,7 @@
 
 #include "common/base/buffer.h"
 #include "common/base/memory.h"
+#include "engine/catalog/modifier.h"
 #include "engine/apply/new_relation.h"
 #include "engine/pg/array.h"
 #include "engine/pg/quote.h"
@@ -56,7 +57,7 @@ static void index_relations(TargetMap *map)
     }
 }
 
-static const LedgerRelation *find_relation(const TargetMap *map, uint32_t oid)
+static LedgerRelation *find_relation(const TargetMap *map, uint32_t oid)
 {
     for (size_t at = oid & (map->by_oid_size - 1); map->by_oid[at]; at = (at + 1) & (map->by_oid_size - 1))
         if (map->by_oid[at]->source_oid == oid)
@@ -135,7 +136,7 @@ static int changed(Error *err, const char *label, const char *what, const char *
     return error_hint(err, "%s; then start again with the same command: everything applied so far is kept", remedy);
 }
 
-enum { COL_NAME, COL_TYPE, COL_OID, COL_BASE_TYPE, COL_GENERATED, COL_ALWAYS, COL_PRIMARY, COL_OPERATOR, COL_GUARDED };
+enum { COL_NAME, COL_TYPE, COL_OID, COL_BASE_TYPE, COL_GENERATED, COL_ALWAYS, COL_PRIMARY, COL_OPERATOR, COL_GUARDED, COL_MODIFIER, COL_CAST };
 
 static int sink_column(const PGresult *res, const char *name)
 {
@@ -145,18 +146,47 @@ static int sink_column(const PGresult *res, const char *name)
     return -1;
 }
 
+// The column's type as a statement names it. Built-in types have the same oid everywhere: the sink knows them, too.
+static char *source_type(const TargetMap *map, const PgoutputColumn *c)
+{
+    char oid[16], typmod[16];
+    const char *values[] = {oid, typmod}, *name = type_name(map, c->type_oid);
+    auto_pgresult PGresult *res = NULL;
+    Error ignored = {0};
+
+    if (c->type_oid >= FIRST_USER_OID)
+        return memory_strdup(name ? name : "<the source's type>");
+    snprintf(oid, sizeof oid, "%u", c->type_oid);
+    snprintf(typmod, sizeof typmod, "%d", c->typmod);
+    if (pg_query(map->catalog, "SELECT pg_catalog.format_type($1::pg_catalog.oid, $2::pg_catalog.int4)", 2, values, &res, &ignored) ||
+        PQntuples(res) == 0)
+        return memory_printf("<the type with oid %u>", c->type_oid);
+    return memory_strdup(PQgetvalue(res, 0, 0));
+}
+
 static int check_type(const TargetMap *map, const Target *t, const PgoutputColumn *c, const PGresult *res, int row, Error *err)
 {
     const char *source_name = c->type_oid >= FIRST_USER_OID ? type_name(map, c->type_oid) : NULL;
     bool same = c->type_oid < FIRST_USER_OID ? (uint32_t)pg_get_int64(res, row, COL_OID) == c->type_oid
                                              : !source_name || strcmp(source_name, PQgetvalue(res, row, COL_BASE_TYPE)) == 0;
-    if (same)
+    if (same && modifier_keeps(c->type_oid, c->typmod, (int32_t)pg_get_int64(res, row, COL_MODIFIER)))
         return 0;
-    char oid_text[32];
-    snprintf(oid_text, sizeof oid_text, "type oid %u", c->type_oid);
-    auto_free char *what = memory_printf("column \"%s\" has another type on the source (%s) than in the sink (%s)", c->name,
-                                         source_name ? source_name : oid_text, PQgetvalue(res, row, COL_TYPE));
-    auto_free char *remedy = memory_printf("run on the sink: ALTER TABLE %s ALTER COLUMN \"%s\" TYPE <the source's type>", t->label, c->name);
+    auto_free char *type = source_type(map, c);
+    auto_free char *name = quote_ident_text(c->name);
+    auto_free char *what = memory_printf("column %s has another type on the source (%s) than in the sink (%s)", name, type,
+                                         PQgetvalue(res, row, COL_TYPE));
+    auto_free char *remedy = memory_printf("run on the sink: ALTER TABLE %s ALTER COLUMN %s TYPE %s (with the source's USING)", t->label, name, type);
+    return changed(err, t->label, what, remedy);
+}
+
+static int missing_column(const TargetMap *map, const Target *t, const PgoutputColumn *c, Error *err)
+{
+    auto_free char *type = source_type(map, c);
+    auto_free char *name = quote_ident_text(c->name);
+    auto_free char *what = memory_printf("column %s was added or renamed on the source and is not in the sink", name);
+    auto_free char *remedy = memory_printf("make the same change on the sink: ALTER TABLE %s ADD COLUMN %s %s (with the source's DEFAULT), or ALTER TABLE %s "
+                                           "RENAME COLUMN … TO %s",
+                                           t->label, name, type, t->label, name);
     return changed(err, t->label, what, remedy);
 }
 
@@ -167,17 +197,13 @@ static int fill_columns(TargetMap *map, Target *t, const PgoutputMessage *m, con
     for (uint16_t i = 0; i < t->column_count; i++) {
         const PgoutputColumn *c = &m->relation.columns[i];
         int row = sink_column(res, c->name);
-        if (row < 0) {
-            auto_free char *what = memory_printf("column \"%s\" was added or renamed on the source and is not in the sink", c->name);
-            auto_free char *remedy =
-                memory_printf("make the same change on the sink, for example ALTER TABLE %s ADD COLUMN \"%s\" <type>", t->label, c->name);
-            return changed(err, t->label, what, remedy);
-        }
+        if (row < 0)
+            return missing_column(map, t, c, err);
         if (check_type(map, t, c, res, row, err))
             return -1;
         t->columns[i] = (TargetColumn){
             .name = arena_strdup(&map->arena, c->name),
-            .type = arena_strdup(&map->arena, PQgetvalue(res, row, COL_TYPE)),
+            .type = arena_strdup(&map->arena, PQgetvalue(res, row, COL_CAST)),
             .operator_schema = arena_strdup(&map->arena, PQgetvalue(res, row, COL_OPERATOR)),
             .is_key = t->full ? pg_get_bool(res, row, COL_PRIMARY) : c->is_key,
             .identity_always = pg_get_bool(res, row, COL_ALWAYS),
@@ -230,8 +256,9 @@ static int check_dropped(const TargetMap *map, const Target *t, const PGresult *
         // A generated column is not sent (before 18 never): the sink computes it.
         if (still_sent || row < 0 || pg_get_bool(res, row, COL_GENERATED))
             continue;
-        auto_free char *what = memory_printf("column \"%s\" was dropped or renamed on the source and is still in the sink", name);
-        auto_free char *remedy = memory_printf("make the same change on the sink, for example ALTER TABLE %s DROP COLUMN \"%s\"", t->label, name);
+        auto_free char *column = quote_ident_text(name);
+        auto_free char *what = memory_printf("column %s was dropped or renamed on the source and is still in the sink", column);
+        auto_free char *remedy = memory_printf("make the same change on the sink, for example ALTER TABLE %s DROP COLUMN %s", t->label, column);
         return changed(err, t->label, what, remedy);
     }
     return 0;
@@ -271,10 +298,37 @@ static int check_unknown(TargetMap *map, const Target *t, Error *err)
     return new_relation_found(map->catalog, map->task_id, t->label, err);
 }
 
+// A table that has another name than when it was copied: its changes go on once the sink's table is called the same. That
+// the source's is called back does not help, since the stream has the name of the time of each change.
+static int follow_rename(TargetMap *map, const Target *t, LedgerRelation *known, Error *err)
+{
+    char id[24], oid[24];
+    const char *values[] = {id, oid, t->schema, t->name};
+    auto_free char *old = quote_relation_text(known->schema, known->name);
+    auto_free char *name = quote_ident_text(t->name);
+    int64_t moved = 0;
+
+    snprintf(id, sizeof id, "%lld", (long long)map->task_id);
+    snprintf(oid, sizeof oid, "%u", t->source_oid);
+    if (pg_run(map->catalog, sql_follow_rename, 4, values, &moved, err))
+        return error_wrap(err, "looking for %s in the sink", t->label);
+    if (moved) {
+        known->schema = t->schema;
+        known->name = t->name;
+        return 0;
+    }
+    bool other_schema = strcmp(known->schema, t->schema) != 0;
+    auto_free char *schema = quote_ident_text(t->schema);
+    auto_free char *what = memory_printf("it was called %s when it was copied, and the sink still has it so", old);
+    auto_free char *remedy = other_schema ? memory_printf("make the same change on the sink, so that %s becomes %s (ALTER TABLE … SET SCHEMA %s, … RENAME TO %s)", old, t->label, schema, name)
+                                          : memory_printf("run on the sink: ALTER TABLE %s RENAME TO %s", old, name);
+    return changed(err, t->label, what, remedy);
+}
+
 static int make_target(TargetMap *map, const PgoutputMessage *m, Target **out, Error *err)
 {
     Target *t = arena_zalloc(&map->arena, sizeof *t);
-    const LedgerRelation *known = find_relation(map, m->relation.id);
+    LedgerRelation *known = find_relation(map, m->relation.id);
     auto_buffer Buffer label = {0};
 
     quote_relation(&label, m->relation.schema, m->relation.name);
@@ -289,10 +343,9 @@ static int make_target(TargetMap *map, const PgoutputMessage *m, Target **out, E
     if (!known)
         return check_unknown(map, t, err);
     t->snapshot_lsn = known->snapshot_lsn;
-    if (strcmp(known->schema, t->schema) != 0 || strcmp(known->name, t->name) != 0) {
-        auto_free char *what = memory_printf("it was called %s.%s when it was copied", known->schema, known->name);
-        return changed(err, t->label, what, "rename it back on the source");
-    }
+    bool renamed = strcmp(known->schema, t->schema) != 0 || strcmp(known->name, t->name) != 0;
+    if (renamed && follow_rename(map, t, known, err))
+        return -1;
     return match_with_sink(map, t, m, err);
 }
 

@@ -8,7 +8,7 @@
 
 typedef struct TargetColumn {
     const char *name;
-    const char *type;            // the sink's, ready for a cast: numeric(10,2)
+    const char *type;            // the sink's, ready for a cast, without its modifier
     const char *operator_schema; // where its "=" lives
     bool is_key;                 // finds the row
     bool identity_always;        // an UPDATE may not set it

@@ -150,6 +150,7 @@ static void read_columns(const PGresult *res, Arena *arena, ColumnList *out)
             .is_key = pg_get_bool(res, i, 8),
             .is_primary = pg_get_bool(res, i, 9),
             .binary_safe = pg_get_bool(res, i, 10),
+            .modifier = (int32_t)pg_get_int64(res, i, 11),
         };
     }
 }

@@ -33,6 +33,7 @@ typedef struct Column {
     const char *type_schema; // of the type itself
     const char *type_name;
     uint32_t type_oid;
+    int32_t modifier; // of the type, -1: none
     bool generated;   // GENERATED ALWAYS AS (…): never copied
     bool identity;    // GENERATED … AS IDENTITY
     bool not_null;

@@ -3,6 +3,7 @@
 #include "engine/copy/copy_statement.h"
 
 #include "common/base/memory.h"
+#include "engine/catalog/modifier.h"
 #include "engine/pg/quote.h"
 
 #include <string.h>
@@ -17,10 +18,28 @@ static int missing_column(const char *table, const Column *column, bool generate
     return error_hint(err, "make the sink's table like the source's (ALTER TABLE), or drop it and run init-struct");
 }
 
+static bool same_type(const Column *a, const Column *b)
+{
+    return strcmp(a->type_name, b->type_name) == 0 && strcmp(a->type_schema, b->type_schema) == 0;
+}
+
+// A smaller numeric or timestamp would round what arrives, and nobody would hear of it.
+static bool alters(const Column *from, const Column *to)
+{
+    return same_type(from, to) && !modifier_keeps(from->type_oid, from->modifier, to->modifier);
+}
+
+static int altering_column(const char *table, const Column *from, const Column *to, Error *err)
+{
+    auto_free char *name = quote_ident_text(from->name);
+
+    error_set(err, ERROR_CONDITION, "column %s of %s is %s on the source and %s on the sink, which would alter values", name, table, from->type, to->type);
+    return error_hint(err, "run on the sink: ALTER TABLE %s ALTER COLUMN %s TYPE %s; then start again", table, name, from->type);
+}
+
 static bool same_in_binary(const Column *a, const Column *b)
 {
-    return a->binary_safe && b->binary_safe && strcmp(a->type_name, b->type_name) == 0 &&
-           strcmp(a->type_schema, b->type_schema) == 0;
+    return a->binary_safe && b->binary_safe && same_type(a, b);
 }
 
 int copy_table_match(const char *schema, const char *name, const ColumnList *source, const ColumnList *sink,
@@ -35,8 +54,9 @@ int copy_table_match(const char *schema, const char *name, const ColumnList *sou
         if (from->generated)
             continue;
         const Column *to = columns_find(sink, from->name);
-        if (!to || to->generated) {
-            missing_column(out->source, from, to != NULL, err);
+        bool missing = !to || to->generated;
+        if (missing || alters(from, to)) {
+            (void)!(missing ? missing_column(out->source, from, to != NULL, err) : altering_column(out->source, from, to, err));
             buffer_free(&columns);
             copy_table_free(out);
             return -1;

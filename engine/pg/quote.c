@@ -33,6 +33,13 @@ void quote_literal(Buffer *sql, const char *value)
     buffer_putc(sql, '\'');
 }
 
+char *quote_ident_text(const char *name)
+{
+    Buffer text = {0};
+    quote_ident(&text, name);
+    return text.data;
+}
+
 char *quote_relation_text(const char *schema, const char *name)
 {
     Buffer text = {0};

@@ -9,7 +9,7 @@ SELECT a.attname, pg_catalog.format_type(a.atttypid, a.atttypmod), tn.nspname, t
             WHEN b.typcategory = 'A' THEN b.typelem NOT IN (SELECT x.oid FROM pg_catalog.pg_type x
                                                              WHERE x.typname LIKE 'reg%' OR x.typtype IN ('c', 'p') OR x.typname IN ('aclitem', 'pg_node_tree'))
             ELSE b.typtype IN ('b', 'r', 'm') AND b.typname NOT LIKE 'reg%' AND b.typsend <> 0
-       END
+       END, a.atttypmod
   FROM pg_catalog.pg_class c
   JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
   JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
