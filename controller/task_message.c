@@ -27,8 +27,8 @@ static void put_error(const ProgressRead *said, Buffer *out)
         buffer_printf(out, " (SQLSTATE %s)", said->error.sqlstate);
     put_sentence(out, said->error.hint);
     for (size_t i = 0; i < said->check_count && out->len < TEXT_MAX; i++) {
-        if (said->checks[i].verdict != CHECK_FAIL)
-            continue;
+        if (said->checks[i].verdict != CHECK_FAIL || strstr(buffer_text(out), said->checks[i].message))
+            continue; // that an end cannot be reached is the error and a check
         auto_free char *line = memory_printf("%s: %s", said->checks[i].id, said->checks[i].message);
         put_sentence(out, line);
         put_sentence(out, said->checks[i].remedy);
@@ -110,7 +110,7 @@ static void say_slow(const TaskFacts *facts, const WorkFacts *w, Buffer *out)
 static void say_blocked(const TaskFacts *facts, TaskMessage *message)
 {
     Buffer *out = &message->text;
-    const WorkFacts *w = &facts->works[facts->current];
+    const WorkFacts *w = &facts->works[facts->task->deleted > 0 ? (int)WORK_CLEANUP : facts->current];
     const WorkerPod *pod = w->pod;
 
     if (!pod || !*pod->problem) {
@@ -234,6 +234,7 @@ static const struct {
     {"template-unusable", say_problem},
     {"template-missing", say_template_missing},
     {"blocked", say_blocked},
+    {"cleanup-blocked", say_blocked},
     {"failed", say_failure_and_retry},
     {"exhausted", say_failure_and_retry},
     {"retrying", say_failure},

@@ -173,13 +173,22 @@ static bool waiting(const TaskFacts *f)
     return current_is(f, WORK_WAITING);
 }
 
-static bool blocked(const TaskFacts *f)
+static bool is_blocked(const TaskFacts *f, const WorkFacts *w)
 {
-    const WorkFacts *w = current(f);
     bool told = w->pod && w->pod->exit_code < 0 && *w->pod->problem;
 
     return (w->state == WORK_STARTING && (told || task_facts_patience(f, w) == 0)) ||
            (w->state == WORK_RETRYING && told);
+}
+
+static bool blocked(const TaskFacts *f)
+{
+    return is_blocked(f, current(f));
+}
+
+static bool cleanup_blocked(const TaskFacts *f)
+{
+    return deleting(f) && is_blocked(f, &f->works[WORK_CLEANUP]);
 }
 
 static bool retrying(const TaskFacts *f)
@@ -350,6 +359,8 @@ static const TaskRow ROWS[] = {
      "Slot and publication could not be dropped; it is tried again until it succeeds."},
     {"cleanup-absent", cleanup_absent, ACTION_CREATE_CLEANUP, OUTCOME_WORKING, "", "Terminating",
      "A worker is being started that drops slot and publication."},
+    {"cleanup-blocked", cleanup_blocked, ACTION_NONE, OUTCOME_WORKING, "", "WaitingForWorker",
+     "The pod that cleans up cannot start."},
     {"cleaning-up", deleting, ACTION_NONE, OUTCOME_WORKING, "", "Terminating",
      "Slot and publication are being dropped from the source."},
 

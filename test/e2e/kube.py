@@ -152,19 +152,19 @@ class Cluster:
     # ---- images -----------------------------------------------------------------------------------------------------
 
     def import_images(self):
-        """Brings the images of the present sources into the node; True when they were not there yet."""
+        """Brings the images of the present sources into the node; gives a text that stands for them."""
         built = subprocess.run([os.path.join(ROOT, "test", "images", "build.sh")], check=True, text=True, stdout=subprocess.PIPE)
         directory = built.stdout.strip()
         mark = os.path.join(self.directory, "images")
         with _locked(mark + ".lock"):
             with contextlib.suppress(FileNotFoundError), open(mark, encoding="utf-8") as file:
                 if file.read() == directory:
-                    return False
+                    return directory
             for name in ("pause", "controller", "engine"):
                 self.run("import", os.path.join(directory, name + ".tar"), stdout=subprocess.DEVNULL)
             with open(mark, "w", encoding="utf-8") as file:
                 file.write(directory)
-        return True
+        return directory
 
     # ---- what went wrong --------------------------------------------------------------------------------------------
 
@@ -201,17 +201,18 @@ class Operator:
 
     def install(self, *options):
         """With the images and the chart of the present sources; waits until both controllers are ready."""
-        imported = self.cluster.import_images()
+        images = self.cluster.import_images()
         mark = os.path.join(self.cluster.directory, "operator")
         with _locked(mark + ".lock"):
-            state = _state_of_chart() + " ".join(options)
+            state, seen = _state_of_chart() + " ".join(options) + "\n" + images, ""
             with contextlib.suppress(FileNotFoundError), open(mark, encoding="utf-8") as file:
-                if file.read() == state and not imported:
-                    return self
+                seen = file.read()
+            if seen == state:
+                return self
             # --take-ownership: tests of the kinds alone apply crds/ by hand before.
             self.cluster.helm("upgrade", "--install", self.release, CHART, "--namespace", self.namespace, "--create-namespace",
                               "--take-ownership", "--wait", "--timeout", "120s", *options)
-            if imported and os.path.exists(mark):  # the same tag, another content
+            if seen and not seen.endswith(images):  # the same tag, another content
                 self.cluster.kubectl("rollout", "restart", "-n", self.namespace, f"deployment/{self.deployment}")
                 self.cluster.kubectl("rollout", "status", "-n", self.namespace, f"deployment/{self.deployment}", "--timeout=120s")
             with open(mark, "w", encoding="utf-8") as file:

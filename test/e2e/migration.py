@@ -124,11 +124,11 @@ class Migration:
                 raise AssertionError(f"{what}: not within {timeout} s; status: {task.get('status')}")
             time.sleep(0.1)
 
-    def wait_for_status(self, *names, timeout=90):
+    def wait_for_status(self, *names, timeout=180):
         """Until taskStatus is one of these."""
         return self.wait(lambda task: task.get("status", {}).get("taskStatus") in names, " or ".join(names), timeout)
 
-    def wait_for_condition(self, kind, status="True", reason=None, words="", timeout=60):
+    def wait_for_condition(self, kind, status="True", reason=None, words="", timeout=180):
         """Until a condition has that status, reason and words in its message; gives the condition."""
         def holds(task):
             one = self.condition(kind, task)
@@ -136,7 +136,7 @@ class Migration:
         what = f"{kind}={status} {reason or ''} {words}"
         return self.condition(kind, self.wait(holds, what, timeout))
 
-    def delete(self, wait=True, timeout=60):
+    def delete(self, wait=True, timeout=120):
         status, answer = self.cluster.request("DELETE", self.path)
         assert status in (200, 202, 404), answer
         if wait:
@@ -165,6 +165,21 @@ class Migration:
                     else notes.get("datamigration.apecloud.io/step") == step)
         found = [pod for pod in self.pods() if matches(pod)]
         return max(found, key=lambda pod: pod["metadata"]["creationTimestamp"], default=None)
+
+    def at_work(self):
+        """Its pods that have not ended."""
+        return [pod for pod in self.pods() if pod["status"].get("phase") not in ("Succeeded", "Failed")]
+
+    def events(self):
+        """What the Events about the task say: (reason, type, note)."""
+        found = self.cluster.items(f"/apis/events.k8s.io/v1/namespaces/{self.namespace}/events")
+        return [(one["reason"], one["type"], one.get("note", "")) for one in found
+                if one["regarding"]["name"] == self.name and one["regarding"]["kind"] == "MigrationTask"]
+
+    def wait_for_event(self, reason, words="", timeout=30):
+        """Until there is such an Event; gives (reason, type, note)."""
+        return eventually(lambda: next((one for one in self.events() if one[0] == reason and words in one[2]), None), timeout,
+                          f"an Event {reason} about {self.name} with {words!r}", interval=0.2)
 
     def logs(self, pod):
         return self.cluster.kubectl("logs", "-n", self.namespace, pod["metadata"]["name"])

@@ -116,6 +116,14 @@ static void forced_but_just_begun(TaskFacts *f)
     f->task->cleanup_since = f->monotonic - 10;
 }
 
+static void cleanup_blocked(TaskFacts *f)
+{
+    delete_it(f);
+    set(f, WORK_CLEANUP, WORK_STARTING);
+    pod.problem = "secret \"a\" not found";
+    f->works[WORK_CLEANUP].pod = &pod;
+}
+
 static void no_finalizer(TaskFacts *f)
 {
     f->task->finalizer = -1;
@@ -423,6 +431,7 @@ static const Case CASES[] = {
     {"cleanup-retry", cleanup_retry},
     {"cleanup-absent", delete_it},
     {"cleaning-up", cleaning_up},
+    {"cleanup-blocked", cleanup_blocked},
     {"no-finalizer", no_finalizer},
     {"unsupported", unsupported},
     {"template-missing", template_missing},

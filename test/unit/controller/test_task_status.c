@@ -151,9 +151,13 @@ static void test_copied_counts_stay(void **state)
 static void test_a_retry_stays_stalled(void **state)
 {
     Task *task = fixture_task(FIXTURE_TASK);
+    ProgressCheck check = {
+        .id = "source_connection", .verdict = CHECK_FAIL, .message = "password refused", .remedy = "try psql"};
     ProgressRead words = {.phase = "",
                           .slot = "",
                           .state = PROGRESS_FAILED,
+                          .checks = &check,
+                          .check_count = 1,
                           .error = {.code = "credentials",
                                     .reason = "AccessRefused",
                                     .sqlstate = "28P01",
@@ -179,6 +183,7 @@ static void test_a_retry_stays_stalled(void **state)
     assert_non_null(
         strstr(k8s_text(k8s_condition(status, "Ready"), "message"), "password refused (SQLSTATE 28P01). give another"));
     assert_non_null(strstr(first, "\"failedReason\":\"password refused"));
+    assert_null(strstr(k8s_text(k8s_condition(status, "Ready"), "message"), "source_connection")); // not twice
     json_object_put(status);
     take(task, first);
     facts.said = NULL;
