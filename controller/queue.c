@@ -191,7 +191,8 @@ void queue_finished(Queue *queue, const char *key, QueueResult result, int64_t d
     histogram_observe(&queue->stats.worked, clock_monotonic() - item->since);
     if (result == QUEUE_RETRY) {
         queue->stats.retries++;
-        delay_ms = next_backoff_ms(item);
+        int64_t backoff_ms = next_backoff_ms(item);
+        delay_ms = delay_ms > 0 && delay_ms < backoff_ms ? delay_ms : backoff_ms;
     } else {
         item->failures = 0;
     }

@@ -13,7 +13,7 @@ typedef struct Queue Queue;
 
 typedef enum QueueResult {
     QUEUE_DONE,  // forget the failures
-    QUEUE_RETRY, // once more after the key's back-off
+    QUEUE_RETRY, // once more after the key's back-off, or after delay_ms (0: none) if that is sooner
     QUEUE_AFTER, // forget the failures, once more after delay_ms
 } QueueResult;
 

@@ -152,6 +152,26 @@ static void test_one_key_backs_off_and_others_do_not(void **state)
     stop(&b);
 }
 
+static void test_a_back_off_waits_no_longer_than_it_is_told(void **state)
+{
+    Bench b = {0};
+    (void)state;
+
+    start(&b, 1);
+    queue_add(b.queue, "a");
+    expect(&b, "a ");
+    for (int i = 0; i < 10; i++) {
+        queue_add(b.queue, "a");
+        queue_finished(b.queue, "a", QUEUE_RETRY, 0);
+        turn(&b, 0.005);
+    }
+    buffer_clear(&b.begun, 1000);
+    queue_finished(b.queue, "a", QUEUE_RETRY, 30); // and not 5 s
+    turn(&b, 0.1);
+    expect(&b, "a ");
+    stop(&b);
+}
+
 static void test_later(void **state)
 {
     Bench b = {.at_once = true};
@@ -265,6 +285,7 @@ int main(void)
         cmocka_unit_test(test_added_while_processed_comes_once_more),
         cmocka_unit_test(test_failures_back_off_and_are_forgotten),
         cmocka_unit_test(test_one_key_backs_off_and_others_do_not),
+        cmocka_unit_test(test_a_back_off_waits_no_longer_than_it_is_told),
         cmocka_unit_test(test_later),
         cmocka_unit_test(test_later_while_processed),
         cmocka_unit_test(test_after),
