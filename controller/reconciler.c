@@ -194,7 +194,7 @@ static void on_status_written(void *context, const K8sReply *reply)
 
 static bool is_trouble(const TaskFacts *facts, const TaskRow *row)
 {
-    static const char *const ROWS[] = {"exhausted",   "blocked",         "retrying",        "cleanup-failed",
+    static const char *const ROWS[] = {"exhausted",   "blocked",         "retrying",         "cleanup-failed",
                                        "foreign-job", "cutover-waiting", "rollback-waiting", "cleanup-blocked"};
 
     for (size_t i = 0; i < sizeof ROWS / sizeof *ROWS; i++)

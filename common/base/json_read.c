@@ -5,6 +5,7 @@
 #include "common/base/file.h"
 #include "common/base/memory.h"
 #include "common/base/nearest.h"
+#include "common/base/utf8.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -37,16 +38,25 @@ static const struct {
     json_type type;
     const char *expected;
 } TYPES[] = {
-    [JSON_FIELD_TEXT] = {json_type_string, "a string"},       [JSON_FIELD_INTEGER] = {json_type_int, "a whole number"},
-    [JSON_FIELD_NUMBER] = {json_type_int, "a number"},        [JSON_FIELD_BOOL] = {json_type_boolean, "true or false"},
-    [JSON_FIELD_OBJECT] = {json_type_object, "an object"},    [JSON_FIELD_ARRAY] = {json_type_array, "a list"},
+    [JSON_FIELD_TEXT] = {json_type_string, "a string"},    [JSON_FIELD_INTEGER] = {json_type_int, "a whole number"},
+    [JSON_FIELD_NUMBER] = {json_type_int, "a number"},     [JSON_FIELD_BOOL] = {json_type_boolean, "true or false"},
+    [JSON_FIELD_OBJECT] = {json_type_object, "an object"}, [JSON_FIELD_ARRAY] = {json_type_array, "a list"},
 };
 
+static size_t line_of(const char *text, size_t place)
+{
+    size_t line = 1;
+
+    for (size_t i = 0; i < place; i++)
+        line += text[i] == '\n';
+    return line;
+}
+
 // where: `task document 'a.json'`, for messages.
-static json_object *parse(const char *text, size_t len, int flags, const char *where, Error *err)
+static json_object *parse(const char *text, size_t len, const char *where, Error *err)
 {
     json_tokener *tokener = json_tokener_new_ex(MAX_DEPTH);
-    json_tokener_set_flags(tokener, JSON_TOKENER_STRICT | flags);
+    json_tokener_set_flags(tokener, JSON_TOKENER_STRICT);
     json_object *document = json_tokener_parse_ex(tokener, text, (int)len);
     size_t end = json_tokener_get_parse_end(tokener);
     if (json_tokener_get_error(tokener) == json_tokener_continue) // a bare number needs an end
@@ -56,11 +66,9 @@ static json_object *parse(const char *text, size_t len, int flags, const char *w
     if (problem == json_tokener_success && end < len) // it takes a NUL for the end
         problem = json_tokener_error_parse_unexpected;
     if (problem != json_tokener_success) {
-        size_t line = 1;
-        for (size_t i = 0; i < end && i < len; i++)
-            line += text[i] == '\n';
         json_object_put(document);
-        error_set(err, ERROR_USAGE, "%s: line %zu: %s", where, line, json_tokener_error_desc(problem));
+        error_set(err, ERROR_USAGE, "%s: line %zu: %s", where, line_of(text, end < len ? end : len),
+                  json_tokener_error_desc(problem));
         return NULL;
     }
     if (!document)
@@ -77,12 +85,17 @@ json_object *json_read_file(const char *path, const char *what, size_t max_bytes
         return NULL;
     }
     auto_free char *where = memory_printf("%s '%s'", what, path);
-    return parse(text, len, 0, where, err);
+    return parse(text, len, where, err);
 }
 
 json_object *json_read_text(const char *text, size_t len, const char *what, Error *err)
 {
-    return parse(text, len, JSON_TOKENER_VALIDATE_UTF8, what, err);
+    // Not by JSON_TOKENER_VALIDATE_UTF8, with which json-c 0.18 refuses every character beyond ASCII.
+    if (utf8_valid(text, len) < len) {
+        error_set(err, ERROR_USAGE, "%s: line %zu: it is not UTF-8", what, line_of(text, utf8_valid(text, len)));
+        return NULL;
+    }
+    return parse(text, len, what, err);
 }
 
 static bool type_fits(json_object *value, JsonFieldType type)

@@ -3,7 +3,7 @@
 #include "common/base/utf8.h"
 
 #include <stdbool.h>
-#include <stddef.h>
+#include <string.h>
 
 // Bytes of the valid character at p, 0 when there is none. Reads no further than the NUL.
 static size_t character_length(const unsigned char *p)
@@ -28,6 +28,22 @@ static size_t character_length(const unsigned char *p)
         return good ? FORMS[i].length : 0;
     }
     return 0;
+}
+
+size_t utf8_valid(const char *text, size_t len)
+{
+    size_t done = 0;
+
+    while (done < len) {
+        size_t left = len - done, length;
+        unsigned char next[5] = {0}; // the text need not end with a NUL
+        memcpy(next, text + done, left < 4 ? left : 4);
+        length = character_length(next);
+        if (length == 0)
+            break;
+        done += length;
+    }
+    return done;
 }
 
 void utf8_repair(char *text)

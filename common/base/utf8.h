@@ -3,5 +3,9 @@
 // character.
 #pragma once
 
+#include <stddef.h>
+
+// How many bytes at the beginning of text are whole and valid characters: len when all of it is UTF-8.
+size_t utf8_valid(const char *text, size_t len);
 // Puts '?' for every byte that belongs to no valid character, in place.
 void utf8_repair(char *text);

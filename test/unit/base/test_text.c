@@ -47,6 +47,19 @@ static void test_lsn(void **state)
         assert_false(lsn_parse(BAD[i], &lsn));
 }
 
+static void test_utf8_valid(void **state)
+{
+    static const char *const GOOD[] = {"", "plain", "gr\xC3\xBC\xC3\x9F", "\xF0\x9F\x90\x98", "\xE2\x80\xA6x"};
+    (void)state;
+
+    for (size_t i = 0; i < sizeof GOOD / sizeof *GOOD; i++)
+        assert_int_equal(utf8_valid(GOOD[i], strlen(GOOD[i])), strlen(GOOD[i]));
+    assert_int_equal(utf8_valid("ab\xE4\xBD\xA0", 4), 2); // cut in the middle
+    assert_int_equal(utf8_valid("ab\xE4\xBD\xA0", 5), 5);
+    assert_int_equal(utf8_valid("a\xC0\x80", 3), 1);
+    assert_int_equal(utf8_valid("a\0b\xFF", 4), 3);
+}
+
 static void test_utf8_repair(void **state)
 {
     (void)state;
@@ -96,6 +109,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_nearest_word),
+        cmocka_unit_test(test_utf8_valid),
         cmocka_unit_test(test_utf8_repair),
         cmocka_unit_test(test_clock_parse),
         cmocka_unit_test(test_lsn),
