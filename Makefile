@@ -107,7 +107,7 @@ cluster-down: ## Stop it and remove what it left
 
 e2e: ## The operator on a real Kubernetes, between real servers (root)
 	test/install.sh build test cluster images
-	@$(MAKE) $(JOBS) --no-print-directory $(BUILD)/test/e2e/watch_tool $(BUILD)/test/e2e/lease_tool $(BUILD)/bin/kubeferry
+	@$(MAKE) $(JOBS) --no-print-directory all $(BUILD)/test/e2e/watch_tool $(BUILD)/test/e2e/lease_tool
 	test/e2e/run.sh
 
 $(BUILD)/test/e2e/lease_tool: $(BUILD)/obj/controller/lease.o
