@@ -54,7 +54,7 @@ static int run(const char *words)
 
 static void spec_is(const char *words, const char *member, const char *expected)
 {
-    json_object *spec, *found;
+    json_object *spec = NULL, *found = NULL;
 
     if (run(words))
         fail_msg("%s: %s", words, err.message);
@@ -96,7 +96,7 @@ static void test_the_secret(void **state)
 {
     (void)state;
     assert_int_equal(run("t|" ENDS), 0);
-    json_object *secret = create_spec_secret(&input, "shop", "uid-1"), *data;
+    json_object *secret = create_spec_secret(&input, "shop", "uid-1"), *data = NULL;
     assert_true(json_object_object_get_ex(secret, "stringData", &data));
     assert_string_equal(json_object_to_json_string_ext(data, JSON_C_TO_STRING_PLAIN),
                         "{\"source-password\":\"pw-1\",\"sink-password\":\"pw-2\"}");
