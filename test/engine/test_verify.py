@@ -13,7 +13,9 @@ CREATE TABLE nokey (a int, v text); ALTER TABLE nokey REPLICA IDENTITY FULL; INS
 CREATE TABLE p (id int PRIMARY KEY) PARTITION BY HASH (id); CREATE TABLE p0 PARTITION OF p FOR VALUES WITH (MODULUS 2, REMAINDER 0);
 CREATE TABLE p1 PARTITION OF p FOR VALUES WITH (MODULUS 2, REMAINDER 1); INSERT INTO p SELECT generate_series(1, 100);
 CREATE TABLE parent (id int PRIMARY KEY); CREATE TABLE child (PRIMARY KEY (id)) INHERITS (parent); INSERT INTO parent VALUES (1); INSERT INTO child VALUES (1);
-CREATE TABLE empty (id int PRIMARY KEY)"""
+CREATE TABLE empty (id int PRIMARY KEY);
+CREATE DOMAIN small AS smallint; CREATE TABLE typed (id bigint PRIMARY KEY, a int, b int, c char(9), n numeric, s small, v varchar, d date, i interval, e text[]);
+INSERT INTO typed VALUES (1, 1, 2, 'ab', 1.5, 7, NULL, '2020-01-01', '1 day', '{a,NULL}'), (2, 2, 1, '', 1.5, NULL, 'x', NULL, '24 h', NULL)"""
 
 
 @pytest.fixture
@@ -43,6 +45,11 @@ def test_equal_ends(done):
     ("UPDATE two SET v = '\\x0000' WHERE b = 30", ["30", "different"]),
     ("UPDATE nokey SET v = 'x' WHERE ctid = (SELECT min(ctid) FROM nokey)", ["nokey"]),
     ("INSERT INTO nokey VALUES (1, 'v')", ["nokey"]),
+    ("UPDATE t SET v = CASE id WHEN 40 THEN 'v41' ELSE 'v40' END WHERE id IN (40, 41)", ["40", "41", "different"]),
+    ("UPDATE typed SET c = 'ab ' || 'c' WHERE id = 1", ["typed", "different"]),
+    ("UPDATE typed SET n = '1.50' WHERE id = 2", ["typed", "different"]),
+    ("UPDATE typed SET v = '' WHERE v IS NULL", ["typed", "different"]),
+    ("UPDATE typed SET a = b, b = a", ["typed", "different"]),
     ("DELETE FROM p WHERE id = 42", ["42", "missing"]),
     ("INSERT INTO child VALUES (3)", ["child", "3", "extra"]),
     ("INSERT INTO empty VALUES (1)", ["empty", "extra"]),
@@ -150,7 +157,7 @@ def test_resumed_after_an_interruption(pair):
     result = pair.run("verify", "--resume")
     assert "1 tables were found equal by the verification before" in result.output and "differences: 0" in result.output, result
     assert pair.sink.value("SELECT count(*) FROM kubeferry.verified") == 0
-    assert pair.sink.rows("SELECT lsn, rows FROM kubeferry.verification") == [(None, 35702)], "not of one moment"
+    assert pair.sink.rows("SELECT lsn, rows FROM kubeferry.verification") == [(None, 35704)], "not of one moment"
     result = pair.run("verify", "--resume")
     assert "interrupted" not in result.output, result
     assert pair.sink.value("SELECT lsn IS NOT NULL FROM kubeferry.verification")
