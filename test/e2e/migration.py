@@ -208,7 +208,7 @@ class Migration:
         if self.get() is not None:
             self.patch(isForceDelete=True)
             self.delete(wait=False)
-            self.wait_until_gone(60)
+            self.wait_until_gone(180)
         for database in (self.source, self.sink):
             if database.server.process is not None:
                 database.drop()
