@@ -153,8 +153,7 @@ class Cluster:
 
     def import_images(self):
         """Brings the images of the present sources into the node; gives a text that stands for them."""
-        built = subprocess.run([os.path.join(ROOT, "test", "images", "build.sh")], check=True, text=True, stdout=subprocess.PIPE)
-        directory = built.stdout.strip()
+        directory = images()
         mark = os.path.join(self.directory, "images")
         with _locked(mark + ".lock"):
             with contextlib.suppress(FileNotFoundError), open(mark, encoding="utf-8") as file:
@@ -185,6 +184,15 @@ def _locked(path):
     with open(path, "w", encoding="ascii") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
+
+
+def images():
+    """The directory of the archives of the present sources, or those that KUBEFERRY_IMAGES names: a run keeps to one state."""
+    given = os.environ.get("KUBEFERRY_IMAGES")
+    if given:
+        return given
+    run = subprocess.run([os.path.join(ROOT, "test", "images", "build.sh")], check=True, text=True, stdout=subprocess.PIPE)
+    return run.stdout.strip()
 
 
 def helm():

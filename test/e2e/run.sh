@@ -20,7 +20,8 @@ if [ -z "${KUBEFERRY_E2E_CLUSTER:-}" ]; then
     export KUBEFERRY_E2E_CLUSTER=$parent/cluster
     trap 'test/cluster/cluster.sh down "$KUBEFERRY_E2E_CLUSTER"; rm -rf "$parent"' EXIT
 fi
-test/images/build.sh >/dev/null || fail "the images could not be built"
+KUBEFERRY_IMAGES=$(test/images/build.sh) || fail "the images could not be built"
+export KUBEFERRY_IMAGES
 test/cluster/cluster.sh up "$KUBEFERRY_E2E_CLUSTER" || fail "the cluster did not start"
 
 worst=0

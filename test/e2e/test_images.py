@@ -5,11 +5,10 @@ import gzip
 import json
 import os
 import re
-import subprocess
 import tarfile
 
 import pytest
-from kube import CHART, ROOT
+from kube import CHART, ROOT, images
 
 LIBRARIES = re.compile(r"lib/[^/]+/lib[^/]+\.so(\.[0-9]+)+|lib(64)?/ld-linux[^/]*\.so\.\d")
 
@@ -46,8 +45,7 @@ class Image:
 
 @pytest.fixture(scope="module")
 def directory():
-    run = subprocess.run([os.path.join(ROOT, "test", "images", "build.sh")], check=True, text=True, stdout=subprocess.PIPE)
-    return run.stdout.strip()
+    return images()
 
 
 @pytest.fixture(scope="module")
