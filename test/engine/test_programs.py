@@ -7,6 +7,8 @@ import signal
 import subprocess
 import sys
 
+import pytest
+
 from engine_process import ENGINE, ROOT
 from servers import eventually
 
@@ -48,14 +50,19 @@ def children(parent, name):
     return found
 
 
-def test_bench_in_small(tmp_path):
+@pytest.mark.parametrize("parts, sizes, expected", [
+    (["copy", "backlog", "latency", "memory"], ["--transactions", "400", "--samples", "10", "--transaction-mb", "4", "--tables", "50"],
+     ["copy of pgbench scale 1", "backlog of 400", "commit on an idle stream", "one transaction of 4 MB", "50 tables"]),
+    (["cutover", "verify"], ["--rate", "50", "--clients", "2", "--seconds", "2"],
+     ["cutover, --block read-only", "cutover, --block lock", "verify of", "verify beside a load"]),
+])
+def test_bench_in_small(tmp_path, parts, sizes, expected):
     output = tmp_path / "BENCHMARKS.md"
-    run = subprocess.run([sys.executable, os.path.join(ROOT, "test", "bench", "bench.py"), "--scale", "1", "--stream-scale", "1", "--repeat", "1",
-                          "--transactions", "400", "--samples", "10", "--transaction-mb", "4", "--tables", "50", "--rate", "50", "--clients", "2", "--seconds", "3",
-                          "--output", str(output)],
-                         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=300)
+    only = [word for part in parts for word in ("--only", part)]
+    run = subprocess.run([sys.executable, os.path.join(ROOT, "test", "bench", "bench.py"), *only, "--scale", "1", "--stream-scale", "1", "--repeat", "1",
+                          *sizes, "--output", str(output)],
+                         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=240)
     assert run.returncode == 0, run.stdout
     text = output.read_text(encoding="utf-8")
-    for part in ("copy of pgbench scale 1", "backlog of 400", "commit on an idle stream", "one transaction of 4 MB", "50 tables", "cutover, --block read-only",
-                 "cutover, --block lock", "verify of", "verify beside a load"):
+    for part in expected:
         assert part in text, text
