@@ -43,7 +43,7 @@ BASE_SETTINGS = {
 }
 
 
-def eventually(condition, timeout=30, what="the condition", interval=0.05):
+def eventually(condition, timeout=60, what="the condition", interval=0.05):
     """Polls until condition() is true, gives what it returned; AssertionError after timeout seconds."""
     deadline = time.monotonic() + timeout
     while True:

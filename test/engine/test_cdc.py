@@ -296,7 +296,8 @@ def test_a_commit_on_an_idle_stream_is_visible_at_once(pair):
                 assert time.monotonic() - began < 10
             delays.append(time.monotonic() - began)
         assert engine.running()
-    assert sorted(delays)[15] < 0.05, delays
+    # The quicker quarter: on a busy machine the rest waits for the processor, and a fixed pause would show in all of them.
+    assert sorted(delays)[7] < 0.05, delays
 
 
 def test_prepared_transaction_arrives_with_its_commit(make_server, make_pair):

@@ -29,7 +29,7 @@ def test_whole_run_while_pgbench_writes(pair):
         with pair.following("--jobs", "2") as engine:
             count = "SELECT count(*) FROM pgbench_history"
             before = pair.source.value(count)
-            eventually(lambda: pair.source.value(count) > before + 300, what="more transactions")
+            eventually(lambda: pair.source.value(count) > before + 300, 120, "more transactions")
             bench.stop()
             pair.settle(engine)
     pair.assert_equal()
