@@ -103,7 +103,7 @@ int precheck_learn_sink(Precheck *p, Error *err)
     p->existing_count = 0;
     for (int i = 0; i < PQntuples(res); i++) {
         uint32_t oid = (uint32_t)pg_get_int64(res, i, 0);
-        if (bsearch(&oid, ours, ours_count, sizeof *ours, compare_oids))
+        if (ours && bsearch(&oid, ours, ours_count, sizeof *ours, compare_oids))
             continue;
         array_put(&source, PQgetvalue(res, i, 0));
         array_put(&sink, PQgetvalue(res, i, 1));
