@@ -2,6 +2,7 @@
 // Typed reading of JSON, on top of json-c.
 #include "common/base/json_read.h"
 
+#include "common/base/buffer.h"
 #include "common/base/file.h"
 #include "common/base/memory.h"
 #include "common/base/nearest.h"
@@ -52,9 +53,34 @@ static size_t line_of(const char *text, size_t place)
     return line;
 }
 
-// where: `task document 'a.json'`, for messages.
-static json_object *parse(const char *text, size_t len, const char *where, Error *err)
+// Characters beyond ASCII as \u sequences: with JSON_TOKENER_STRICT, json-c 0.18 takes their bytes for control
+// characters, since its char is signed.
+static void put_ascii(const char *text, size_t len, Buffer *out)
 {
+    bool behind_backslash = false; // an odd number of them: what follows is an escape, or wrong
+
+    for (size_t i = 0; i < len;) {
+        uint32_t code;
+        size_t length = utf8_decode(text + i, len - i, &code);
+        if (length < 2 || behind_backslash)
+            buffer_append(out, text + i, length > 0 ? length : 1);
+        else if (code < 0x10000)
+            buffer_printf(out, "\\u%04x", (unsigned)code);
+        else
+            buffer_printf(out, "\\u%04x\\u%04x", (unsigned)(0xD7C0 + (code >> 10)),
+                          (unsigned)(0xDC00 + (code & 0x3FF)));
+        behind_backslash = !behind_backslash && text[i] == '\\';
+        i += length > 0 ? length : 1;
+    }
+}
+
+// where: `task document 'a.json'`, for messages.
+static json_object *parse(const char *given, size_t given_len, const char *where, Error *err)
+{
+    auto_buffer Buffer ascii = {0};
+    put_ascii(given, given_len, &ascii);
+    const char *text = buffer_text(&ascii);
+    size_t len = ascii.len;
     json_tokener *tokener = json_tokener_new_ex(MAX_DEPTH);
     json_tokener_set_flags(tokener, JSON_TOKENER_STRICT);
     json_object *document = json_tokener_parse_ex(tokener, text, (int)len);
@@ -90,7 +116,6 @@ json_object *json_read_file(const char *path, const char *what, size_t max_bytes
 
 json_object *json_read_text(const char *text, size_t len, const char *what, Error *err)
 {
-    // Not by JSON_TOKENER_VALIDATE_UTF8, with which json-c 0.18 refuses every character beyond ASCII.
     if (utf8_valid(text, len) < len) {
         error_set(err, ERROR_USAGE, "%s: line %zu: it is not UTF-8", what, line_of(text, utf8_valid(text, len)));
         return NULL;

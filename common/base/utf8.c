@@ -30,19 +30,28 @@ static size_t character_length(const unsigned char *p)
     return 0;
 }
 
+size_t utf8_decode(const char *text, size_t len, uint32_t *code)
+{
+    static const unsigned char LEAD_BITS[] = {[1] = 0x7F, [2] = 0x1F, [3] = 0x0F, [4] = 0x07};
+    unsigned char next[5] = {0}; // the text need not end with a NUL
+    size_t length = 0;
+
+    memcpy(next, text, len < 4 ? len : 4);
+    if (len > 0)
+        length = character_length(next);
+    *code = next[0] & LEAD_BITS[length > 0 ? length : 1];
+    for (size_t i = 1; i < length; i++)
+        *code = *code << 6 | (next[i] & 0x3F);
+    return length;
+}
+
 size_t utf8_valid(const char *text, size_t len)
 {
-    size_t done = 0;
+    size_t done = 0, length;
+    uint32_t code;
 
-    while (done < len) {
-        size_t left = len - done, length;
-        unsigned char next[5] = {0}; // the text need not end with a NUL
-        memcpy(next, text + done, left < 4 ? left : 4);
-        length = character_length(next);
-        if (length == 0)
-            break;
+    while ((length = utf8_decode(text + done, len - done, &code)) > 0)
         done += length;
-    }
     return done;
 }
 

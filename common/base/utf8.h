@@ -4,7 +4,10 @@
 #pragma once
 
 #include <stddef.h>
+#include <stdint.h>
 
+// Bytes of the valid character that text begins with, 0 when there is none; *code: its number.
+size_t utf8_decode(const char *text, size_t len, uint32_t *code);
 // How many bytes at the beginning of text are whole and valid characters: len when all of it is UTF-8.
 size_t utf8_valid(const char *text, size_t len);
 // Puts '?' for every byte that belongs to no valid character, in place.

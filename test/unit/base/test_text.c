@@ -58,6 +58,13 @@ static void test_utf8_valid(void **state)
     assert_int_equal(utf8_valid("ab\xE4\xBD\xA0", 5), 5);
     assert_int_equal(utf8_valid("a\xC0\x80", 3), 1);
     assert_int_equal(utf8_valid("a\0b\xFF", 4), 3);
+
+    uint32_t code;
+    assert_int_equal(utf8_decode("\xF0\x9F\x90\x98", 4, &code), 4);
+    assert_int_equal(code, 0x1F418);
+    assert_int_equal(utf8_decode("\xE2\x80\xA6", 3, &code), 3);
+    assert_int_equal(code, 0x2026);
+    assert_int_equal(utf8_decode("", 0, &code), 0);
 }
 
 static void test_utf8_repair(void **state)

@@ -49,7 +49,7 @@ static void fill(void)
     p->slot_retained_bytes = 4711;
     progress_check(p, "wal_level", CHECK_PASS, "logical", "");
     progress_check(p, "identity", CHECK_FAIL, "\"public\".\"a\" has none", "add a primary key");
-    progress_note(p, "left out: %s", "a r\xC3\xB4le \xE2\x80\xA6");
+    progress_note(p, "left out: %s", "a r\xC3\xB4le \xE2\x80\xA6 \\\xF0\x9F\x90\x98");
     error_set(&err, ERROR_CREDENTIALS, "source: refused");
     strcpy(err.sqlstate, "28P01");
     error_hint(&err, "give another password");
@@ -86,7 +86,7 @@ static void check_common(const ProgressRead *r)
     assert_int_equal(r->slot_retained_bytes, 4711);
     assert_int_equal(r->differences, -1);
     assert_int_equal(r->note_count, 1);
-    assert_string_equal(r->notes[0], "left out: a r\xC3\xB4le \xE2\x80\xA6");
+    assert_string_equal(r->notes[0], "left out: a r\xC3\xB4le \xE2\x80\xA6 \\\xF0\x9F\x90\x98");
     assert_string_equal(r->error.code, "credentials");
     assert_string_equal(r->error.reason, "AccessRefused");
     assert_int_equal(r->error.exit_code, 64);
