@@ -74,7 +74,7 @@ def test_deleted_in_the_middle_of_a_step_it_leaves_nothing(migration, step):
 def test_deleted_when_no_worker_is_at_work_it_goes_at_once(migration, when):
     pgbench_initialize(migration.source, 1)
     changes = {"at once": {}, "waiting": {"template": "not-there"}, "suspended": {"suspend": True},
-               "stalled": {"taskType": "initialization-and-twoway-cdc"}, "done": {"taskType": "initialization"}}[when]
+               "stalled": {"cdc__config__param": {"unknown": 1}}, "done": {"taskType": "initialization"}}[when]
     migration.apply(**changes)
     if when != "at once":
         reason = {"waiting": "WaitingForTemplate", "suspended": "Suspended", "stalled": "UnsupportedField", "done": "Done"}[when]

@@ -280,7 +280,6 @@ def test_a_template_that_cannot_serve_the_task(cluster, migration):
 def test_each_field_that_is_not_built_is_named(migration):
     migration.source.execute("CREATE TABLE item (id int PRIMARY KEY)")
     migration.apply(
-        taskType="initialization-and-twoway-cdc",
         migrationObj={"whiteList": [
             {"schemaName": "a", "schemaMappingName": "b", "isAll": True, "dmlOp": ["insert"], "ddlOp": ["all"], "dclOp": ["all"]},
             {"schemaName": "c", "tableList": [{"tableName": "t", "tableMappingName": "u", "dmlOp": ["update", "delete"],
@@ -290,7 +289,7 @@ def test_each_field_that_is_not_built_is_named(migration):
         cdc__config__resource={"claims": [{"name": "gpu"}]}, globalResources={"claims": [{"name": "gpu"}]},
         sourceEndpoint__secret__namespace="elsewhere")
     message = migration.wait_for_condition("Stalled", reason="UnsupportedField")["message"]
-    for words in ("taskType:", "whiteList[0].schemaMappingName", "whiteList[0].dmlOp", "whiteList[0].ddlOp", "whiteList[0].dclOp",
+    for words in ("whiteList[0].schemaMappingName", "whiteList[0].dmlOp", "whiteList[0].ddlOp", "whiteList[0].dclOp",
                   "whiteList[1].tableList[0].tableMappingName", "whiteList[1].tableList[0].dmlOp", "whiteList[1].tableList[0].fieldList",
                   "blackList[0].tableList[0].tableMappingName", "initialization.config.initData.param.batch.size", "cdc.config.param.other",
                   "cdc.config.resource.claims", "globalResources.claims", "sourceEndpoint.secret.namespace"):
