@@ -18,8 +18,8 @@
 #include <string.h>
 
 enum {
-    SERIES_MAX = 2048,
-    OBJECTS_MAX = 2048,
+    SERIES_MAX = 1024,
+    OBJECTS_MAX = 1024,
     UNDER_WAY_MAX = 4, // reconciling needs the connections more
     EQUAL_S = 3600,    // the API server forgets an Event after an hour, too
     PATCH_S = 360,
