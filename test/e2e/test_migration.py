@@ -221,19 +221,19 @@ def test_what_comes_after_the_rows_is_there_with_and_without_its_own_step(make_m
 def test_lists_choose_what_is_moved(migration):
     """A schema that stands twice is merged, names are taken as written, the black list has the last word."""
     migration.source.execute('''
-        CREATE SCHEMA "Sales, old"; CREATE TABLE "Sales, old"."Order ""Lines""" (id int PRIMARY KEY);
+        CREATE SCHEMA "Sales, old"; CREATE TABLE "Sales, old"."Größe ""Lines""" (id int PRIMARY KEY);
         CREATE TABLE "Sales, old".other (id int PRIMARY KEY);
         CREATE SCHEMA side; CREATE TABLE side.a (id int PRIMARY KEY); CREATE TABLE side.b (id int PRIMARY KEY); CREATE TABLE side.c (id int PRIMARY KEY);
         CREATE TABLE public.left_out (id int PRIMARY KEY);
-        INSERT INTO "Sales, old"."Order ""Lines""" SELECT generate_series(1, 10);
+        INSERT INTO "Sales, old"."Größe ""Lines""" SELECT generate_series(1, 10);
         INSERT INTO side.a SELECT generate_series(1, 20); INSERT INTO side.b SELECT generate_series(1, 30)''')
     migration.apply(migrationObj={
         "whiteList": [{"schemaName": "side", "tableList": [{"tableName": "a", "isAll": True}]},
                       {"schemaName": "side", "isAll": True, "tableList": None},
-                      {"schemaName": "Sales, old", "isAll": False, "tableList": [{"tableName": 'Order "Lines"', "isAll": True}]}],
+                      {"schemaName": "Sales, old", "isAll": False, "tableList": [{"tableName": 'Größe "Lines"', "isAll": True}]}],
         "blackList": [{"schemaName": "side", "tableList": [{"tableName": "c"}]}]})
     migration.wait_for_condition("Ready")
-    chosen = [("Sales, old", 'Order "Lines"'), ("side", "a"), ("side", "b")]
+    chosen = [("Sales, old", 'Größe "Lines"'), ("side", "a"), ("side", "b")]
     migration.assert_equal(chosen)
     made = migration.sink.rows("SELECT schemaname, tablename FROM pg_tables WHERE schemaname NOT IN ('pg_catalog', 'information_schema', 'kubeferry')")
     assert sorted(made) == chosen
