@@ -171,6 +171,8 @@ bool task_status_still_stalled(const TaskFacts *facts, const TaskRow *row)
 {
     const WorkFacts *w = facts->current >= 0 ? &facts->works[facts->current] : NULL;
 
+    if (w && (w->state == WORK_RETRYING || w->state == WORK_EXHAUSTED)) // it failed anew, for another reason
+        return false;
     return row->outcome == OUTCOME_WORKING && facts->task->deleted <= 0 && !facts->spec.suspend &&
            facts->task->seen.stalled_reason && w && w->job && w->job->exists && w->job->attempt > 1 && !w->outdated;
 }

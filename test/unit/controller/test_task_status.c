@@ -189,6 +189,18 @@ static void test_a_retry_stays_stalled(void **state)
     facts.said = NULL;
     facts.works[STEP_CDC] = (WorkFacts){.job = &again, .state = WORK_STARTING};
     assert_null(patch_of(&facts, ALL));
+
+    ProgressRead away = words; // the repetition fails as well, and otherwise
+    away.error.reason = "EndpointUnreachable";
+    away.error.message = "the server is away";
+    facts.works[STEP_CDC].state = WORK_RETRYING;
+    facts.said = &away;
+    auto_free char *otherwise = patch_of(&facts, ALL);
+    assert_non_null(strstr(otherwise, "the server is away"));
+    status = fixture_json(otherwise);
+    assert_false(k8s_condition_true(status, "Stalled"));
+    json_object_put(status);
+
     facts.works[STEP_CDC].state = WORK_RUNNING;
     facts.said = &words;
     facts.following = true;
