@@ -43,9 +43,12 @@ def pytest_runtest_makereport(item, call):
     report = outcome.get_result()
     if report.failed and call.when == "call" and "operator" in item.fixturenames and "operator" in item.funcargs:
         operator = item.funcargs["operator"]
-        if "namespace" in item.funcargs:
-            report.sections.append(("the namespace", operator.cluster.describe(item.funcargs["namespace"])))
-        report.sections.append(("the controllers", operator.logs()))
+        try:
+            if "namespace" in item.funcargs:
+                report.sections.append(("the namespace", operator.cluster.describe(item.funcargs["namespace"])))
+            report.sections.append(("the controllers", operator.logs()))
+        except (OSError, AssertionError) as error:  # the test may have ended with an API server that is away
+            report.sections.append(("the cluster", f"cannot be asked: {error}"))
 
 
 @pytest.fixture(scope="session")
