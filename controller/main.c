@@ -30,6 +30,7 @@ typedef struct Controller {
     Reconciler *reconciler;
     Store *store;
     Lease *lease;
+    uint64_t adds; // of the queue, at the count before
 } Controller;
 
 // ---- what one room tells the other ---------------------------------------------------------------------------------
@@ -107,6 +108,10 @@ static void count(void *context)
     store_each_task(c->store, count_task, &counts);
     controller_metrics_tasks(c->metrics, STATUSES, counts.by_status, STATUS_NAMES, counts.stalled);
     controller_metrics_queue(c->metrics, &stats);
+    // Passes take and give back many small pieces; what is left between those that stay goes back to the system.
+    if (stats.adds != c->adds && reconciler_idle(c->reconciler))
+        malloc_trim(0);
+    c->adds = stats.adds;
     k8s_timer_start(c->loop, COUNT_MS, count, c);
 }
 
