@@ -14,6 +14,7 @@ import tempfile
 import time
 
 from conftest import ROOT, SCRIPT
+from servers import eventually
 
 BINARY = os.path.join(ROOT, os.environ.get("BUILD", "build"), "bin", "kubeferry")
 TALKER = "kubeferry.test/talker:1"
@@ -99,7 +100,8 @@ def install(cluster):
     with locked(os.path.join(cluster.directory, "kinds.lock")):  # several test processes begin at once
         cluster.kubectl("apply", "-f", os.path.join(ROOT, "crds"))
     cluster.kubectl("wait", "--for=condition=Established", "-f", os.path.join(ROOT, "crds"), "--timeout=30s")
-    cluster.kubectl("apply", "-f", "-", input=json.dumps(TEMPLATE))
+    # The kind is known a moment after it is established; and another process may make the template at the same time.
+    eventually(lambda: cluster.call("kubectl", "apply", "-f", "-", input=json.dumps(TEMPLATE))[0] == 0, 30, "the template")
     cluster.kubectl("patch", "mtp", "apecloud-pg2pg", "--subresource=status", "--type=merge", "-p", '{"status":{"phase":"Available"}}')
 
 

@@ -150,7 +150,7 @@ def test_the_controller_may_do_what_it_needs_and_no_more(cluster, operator):
         assert can(cluster, operator, verb, resource, *(["--subresource=status"] if "/status" in resource else []), "-A"), (verb, resource)
 
 
-def test_a_task_of_a_user_with_the_role_edit_can_be_made(cluster, namespace):
+def test_a_task_of_a_user_with_the_role_edit_can_be_made(cluster, operator, namespace):
     """The rights to tasks come with Kubernetes' own roles."""
     who = f"--as=system:serviceaccount:{namespace}:default"
     cluster.kubectl("create", "rolebinding", "-n", namespace, "editor", "--clusterrole=edit", f"--serviceaccount={namespace}:default")

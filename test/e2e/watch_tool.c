@@ -39,7 +39,7 @@ int main(int argc, char **argv)
 
     if (argc < 3)
         return 64;
-    log_init(LOG_TEXT, LOG_INFO);
+    log_init(LOG_TEXT, LOG_DEBUG);
     K8sLoop *loop = k8s_loop_new();
     if (stop_init(&err) || k8s_config_load(argv[1], NULL, &config, &err) ||
         k8s_client_new(loop, &config, "kubeferry-watch-tool", &client, &err)) {
