@@ -262,5 +262,6 @@ def test_the_controller_is_killed_after_each_write(cluster, namespace, proxy, ta
             one.kill()
         cluster.kubectl("delete", "lease", "kubeferry-controller", "-n", namespace, "--ignore-not-found")  # so that the next one need not wait
     with ControllerProcess(cluster, namespace, kubeconfig=proxy.kubeconfig) as one:
+        one.wait_until_ready()  # there may be nothing left to do, and it would be stopped before it hears signals
         tasks.converge()
         assert one.stop() == 0

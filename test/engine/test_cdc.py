@@ -222,7 +222,8 @@ def test_the_slot_moves_while_the_tables_are_idle(pair):
 
 
 def test_wal_without_changes_is_no_lag_of_the_last_change(pair):
-    """A checkpoint on a source that rests: the sink is some bytes behind, and not as long as nobody has written."""
+    """A checkpoint on a source that rests: the sink is some bytes behind (until the next keepalive, at once or after seconds), and
+    not as long as nobody has written."""
     pair.source.execute("CREATE TABLE t (id int PRIMARY KEY)")
     with pair.following() as engine:
         pair.source.execute("INSERT INTO t VALUES (1)")
@@ -234,7 +235,6 @@ def test_wal_without_changes_is_no_lag_of_the_last_change(pair):
             time.sleep(0.2)
             stream = engine.progress()["stream"]
             lags.append((stream["lagBytes"], stream["lagSeconds"]))
-    assert any(size > 0 for size, _ in lags), lags
     assert max(seconds for _, seconds in lags) < 10, lags
 
 

@@ -80,6 +80,13 @@ def clients(pair, count=2):
             writer.end()
 
 
+def end_on_the_sink(writers):
+    """Not before each has noticed that the sink took over."""
+    eventually(lambda: all(writer.moved for writer in writers), 30, "clients on the sink")
+    for writer in writers:
+        writer.end()
+
+
 def assert_nothing_lost(pair, writers, moved=True):
     home = pair.sink if moved else pair.source
     for writer in writers:
@@ -138,8 +145,7 @@ def test_clients_write_through_it(pair, block):
         result = cut_over(pair, "--block", block, listen=True)
         assert engine.wait().code == 0 and "cut over" in engine.output(), engine.output()
         time.sleep(1)
-        for writer in writers:
-            writer.end()
+        end_on_the_sink(writers)
         assert_nothing_lost(pair, writers)
         print(block, "longest gap", max(w.longest_gap for w in writers), "rows", sum(len(w.acknowledged) for w in writers))
         assert all(len(w.acknowledged) > 50 for w in writers)

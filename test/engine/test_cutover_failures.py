@@ -10,7 +10,7 @@ import psycopg
 import pytest
 
 from servers import eventually
-from test_cutover import (TABLES, assert_goes_on, assert_nothing_lost, assert_takes_writes, clients, cut, cut_over, cutover_state, hold_back,
+from test_cutover import (TABLES, assert_goes_on, assert_nothing_lost, assert_takes_writes, clients, cut, cut_over, cutover_state, end_on_the_sink, hold_back,
                           settings)
 
 GATE = """CREATE FUNCTION public.gate() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {action}; RETURN NEW; END $$;
@@ -58,8 +58,7 @@ def test_killed_on_the_way_to_each_state(pair, state, block):
         eventually(lambda: sum(len(writer.acknowledged) for writer in writers) > before, 20, "clients that write again")
         cut_over(pair, "--block", block)
         assert engine.wait().code == 0
-        for writer in writers:
-            writer.end()
+        end_on_the_sink(writers)
         assert_nothing_lost(pair, writers)
 
 
@@ -107,8 +106,7 @@ def test_cdc_killed_meanwhile_comes_back(pair):
         pair.sink.execute("SELECT pg_advisory_unlock(77)")
         assert cutover.wait().code == 0, cutover.output()
         assert second.wait().code == 0 and "cut over" in second.output(), second.output()
-        for writer in writers:
-            writer.end()
+        end_on_the_sink(writers)
         assert_nothing_lost(pair, writers)
 
 
@@ -258,8 +256,7 @@ def test_killed_after_the_switch(pair):
         assert result.code == 78 and "nothing to abort" in result.output, result
         pair.run("cutover")
         assert pair.sink.value("SELECT finished FROM kubeferry.cutover") and pair.leftovers() == []
-        for writer in writers:
-            writer.end()
+        end_on_the_sink(writers)
         assert_nothing_lost(pair, writers)
 
 
@@ -297,8 +294,7 @@ def test_a_server_restarts_in_the_middle(own_pair, end, how):
             pair.settle(engine, 90)
             cut_over(pair, "--timeout", "60")
         assert engine.wait(60).code == 0, engine.output()
-        for writer in writers:
-            writer.end()
+        end_on_the_sink(writers)
         assert_nothing_lost(pair, writers)
 
 
@@ -320,7 +316,6 @@ def test_killed_at_random_moments(pair):
         assert result.code == 0, result
         assert engine.wait().code == 0
         time.sleep(0.5)
-        for writer in writers:
-            writer.end()
+        end_on_the_sink(writers)
         assert_nothing_lost(pair, writers)
         print("longest gaps", [round(writer.longest_gap, 3) for writer in writers])
