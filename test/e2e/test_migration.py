@@ -98,7 +98,7 @@ def test_what_clients_find_on_jobs_and_pods(cluster, migration):
                 labels.add(LABEL in job["metadata"]["labels"])
         return migration.get() is None
 
-    eventually(gone, 60, "end of the task", interval=0.05)
+    eventually(gone, 180, "end of the task", interval=0.05)
     assert labels == {False}, "the Job that cleans up must not count as a step"
     eventually(lambda: not migration.pods() and not migration.jobs(), 30, "end of Jobs and pods", interval=0.3)
     secrets = cluster.items(f"/api/v1/namespaces/{migration.namespace}/secrets")

@@ -45,8 +45,9 @@ def test_a_worker_that_no_node_can_take_is_told_of(migration):
 
 
 def test_a_worker_whose_memory_does_not_suffice_is_told_of(migration):
-    pgbench_initialize(migration.source, 1)
-    migration.apply(initialization__config__preCheck__resource={"limits": {"memory": "6Mi"}})
+    """A worker needs what the largest row needs: pages of programs may be another's, so a small limit alone is not met for sure."""
+    migration.source.execute("CREATE TABLE large (id int PRIMARY KEY, v text); INSERT INTO large VALUES (1, repeat('x', 200000000))")
+    migration.apply(initialization__config__initData__resource={"limits": {"memory": "40Mi"}})
     said = migration.wait(lambda task: "memory" in migration.condition("Ready", task).get("message", "").lower()
                           or "oom" in migration.condition("Ready", task).get("message", "").lower(), "news of the memory", 120)
     assert migration.condition("Ready", said)["status"] == "False"
