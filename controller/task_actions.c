@@ -193,10 +193,19 @@ static void add_suspension(Run *run, const TaskFacts *facts, int work, bool susp
                             suspend ? "true" : "false"));
 }
 
-// attempt: of the Job that will be made in its place.
+// attempt: of the Job that will be made in its place. One at work is suspended instead, and deleted once its pods have
+// ended: the Job controller ends the pods of a suspended Job at once, those of a deleted one wait for the garbage
+// collector, which may be minutes behind.
 static void add_deletion(Run *run, const TaskFacts *facts, int work, int attempt)
 {
     const WorkerJob *job = facts->works[work].job;
+
+    if (work_at_work(&facts->works[work])) {
+        add_suspension(run, facts, work, true);
+        return;
+    }
+    if (facts->works[work].live_pod)
+        return;
     Write *write = add_write(
         run, "DELETE", job_path(facts, work), "application/json",
         memory_printf("{\"apiVersion\":\"v1\",\"kind\":\"DeleteOptions\",\"propagationPolicy\":\"Background\","

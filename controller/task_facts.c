@@ -114,6 +114,15 @@ static WorkState state_of(const WorkerJob *job, const Task *task)
     return job->pods_failed > 0 || (pod && pod->exit_code > 0) ? WORK_RETRYING : WORK_STARTING;
 }
 
+// A pod of any Job of that name whose container may still run.
+static bool has_live_pod(const WorkerJob *job)
+{
+    for (const WorkerPod *pod = job ? job->pods : NULL; pod; pod = pod->next)
+        if (pod->exit_code < 0 && strcmp(pod->phase, "Succeeded") != 0 && strcmp(pod->phase, "Failed") != 0)
+            return true;
+    return false;
+}
+
 static void look_at_work(TaskFacts *facts, const Store *store, int work)
 {
     auto_free char *name = task_facts_job_name(facts, work);
@@ -125,8 +134,9 @@ static void look_at_work(TaskFacts *facts, const Store *store, int work)
     w->failed = w->job ? worker_job_failed_pod(w->job) : NULL;
     bool ours = w->job && w->job->exists && w->state != WORK_FOREIGN;
     facts->jobs_exist = facts->jobs_exist || ours;
+    w->live_pod = has_live_pod(w->job);
     if (work != WORK_CLEANUP)
-        facts->workers_left = facts->workers_left || ours || (w->job && w->job->pods);
+        facts->workers_left = facts->workers_left || work_at_work(w) || w->live_pod;
     facts->begun = facts->begun || (ours && (w->job->started > 0 || w->job->pods));
 }
 

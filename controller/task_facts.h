@@ -25,6 +25,7 @@ typedef struct WorkFacts {
     WorkState state;
     const WorkerPod *pod;    // that speaks for it; may be NULL
     const WorkerPod *failed; // the one that failed last; may be NULL
+    bool live_pod;           // the container of a pod of it may still run
     bool outdated;           // its Job was made from another spec than the present one
 } WorkFacts;
 
@@ -43,7 +44,7 @@ typedef struct TaskFacts {
     bool jobs_exist;                 // any Job of ours
     bool begun;                      // a worker has run
     bool touched;                    // one that leaves something on either end
-    bool workers_left;               // Jobs or pods of ours, but the one that cleans up
+    bool workers_left;               // a Job at work, or a pod whose container may run, but the one that cleans up
     bool following;                  // the worker of cdc says that it follows changes
     bool verify_wanted;              // a verification is asked for, or due, and not at work
     ProgressRead *words[WORK_COUNT]; // last words of those beside cdc; NULL: nothing. Owned

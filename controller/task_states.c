@@ -199,7 +199,7 @@ static bool retrying(const TaskFacts *f)
 // Of the switch and of the one back, which follow the same rules.
 static bool withdrawn(const WorkFacts *w, const SpecSwitch *wanted)
 {
-    return !wanted->requested && (work_at_work(w) || work_is_failed(w));
+    return !wanted->requested && (work_at_work(w) || work_is_failed(w) || w->state == WORK_WAITING);
 }
 
 // Its checks refused it, or something was away, before any write was kept away: it may be tried again by itself.
@@ -211,7 +211,9 @@ static bool may_repeat(const TaskFacts *f, int work)
 static bool repeat_now(const TaskFacts *f, int work)
 {
     const WorkFacts *w = &f->works[work];
-    return work_is_failed(w) && (w->outdated || (may_repeat(f, work) && f->now >= task_facts_retry_time(w)));
+    bool due = may_repeat(f, work) && f->now >= task_facts_retry_time(w);
+
+    return w->state == WORK_WAITING || (work_is_failed(w) && (w->outdated || due)); // waiting: it had been withdrawn
 }
 
 static bool cut_over(const TaskFacts *f)
