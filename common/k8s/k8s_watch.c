@@ -24,7 +24,7 @@ enum {
     IDLE_MS = 75000,         // bookmarks come every minute
     BACKOFF_FIRST_MS = 800,
     BACKOFF_MAX_MS = 30000,
-    HEALTHY_S = 120, // of a watch, after which the back-off begins anew
+    HEALTHY_S = 10, // of a watch, after which the back-off begins anew: several short outages in a row are no long one
 };
 
 struct K8sWatch {
