@@ -7,7 +7,6 @@
 #include "cli/object_output.h"
 #include "common/base/memory.h"
 #include "common/base/nearest.h"
-#include "common/base/stop.h"
 #include "common/k8s/k8s_object.h"
 #include "common/k8s/k8s_path.h"
 
@@ -16,7 +15,7 @@
 
 typedef enum DryRun { DRY_RUN_NONE, DRY_RUN_CLIENT, DRY_RUN_SERVER } DryRun;
 
-enum { TEMPLATES_MAX = 100, SECRET_TRIES = 6, SECRET_RETRY_MS = 1000 };
+enum { TEMPLATES_MAX = 100 };
 
 // ---- the template --------------------------------------------------------------------------------------------------
 
@@ -64,26 +63,60 @@ static int check_template(Cli *cli, const char *name, Error *err)
 
 // ---- the objects ---------------------------------------------------------------------------------------------------
 
-// One that is still there is that of a task of this name which was just deleted: it goes by itself in a moment.
-static int make_secret(Cli *cli, const CreateInput *input, const char *uid, bool dry, Error *err)
+// The uid of the Secret at path when it belonged to a task of this name that is gone, and the garbage collector has yet
+// to come by; NULL when it is somebody's. Caller frees.
+static char *leftover_uid(Cli *cli, const CreateInput *input, const char *path, const char *task_uid)
+{
+    json_object *secret = NULL;
+    Error ignored = {0};
+    char *uid = NULL;
+
+    if (cli_get(cli, path, &secret, &ignored))
+        return NULL;
+    json_object *metadata = k8s_member(secret, "metadata"), *owners = k8s_member(metadata, "ownerReferences");
+    json_object *owner = k8s_item(owners, 0);
+    if (strcmp(k8s_text(owner, "kind"), "MigrationTask") == 0 && strcmp(k8s_text(owner, "name"), input->name) == 0 &&
+        (!task_uid || strcmp(k8s_text(owner, "uid"), task_uid) != 0))
+        uid = memory_strdup(k8s_text(metadata, "uid"));
+    json_object_put(secret);
+    return uid;
+}
+
+static int delete_leftover(Cli *cli, const char *path, const char *leftover, Error *err)
+{
+    json_object *options = json_object_new_object(), *preconditions = json_object_new_object();
+
+    json_object_object_add(preconditions, "uid", json_object_new_string(leftover));
+    json_object_object_add(options, "preconditions", preconditions);
+    int rc = cli_send(cli, "DELETE", path, NULL, options, NULL, err);
+    json_object_put(options);
+    return rc && err->http_status == 404 ? 0 : rc;
+}
+
+// uid: of the task that owns it; NULL for a dry run, before the task is made.
+static int make_secret(Cli *cli, const CreateInput *input, const char *uid, Error *err)
 {
     auto_free char *collection = k8s_path("/api/v1", cli_namespace(cli), "secrets", NULL, NULL);
-    auto_free char *path = memory_printf("%s%s", collection, dry ? "?dryRun=All" : "");
+    auto_free char *post = memory_printf("%s%s", collection, uid ? "" : "?dryRun=All");
     auto_free char *name = create_spec_secret_name(input);
+    auto_free char *path = k8s_path("/api/v1", cli_namespace(cli), "secrets", name, NULL);
     json_object *secret = create_spec_secret(input, cli_namespace(cli), uid);
-    int rc = 0;
+    Error taken = {0};
 
-    for (int i = 0; secret && i < SECRET_TRIES; i++) {
-        rc = cli_send(cli, "POST", path, NULL, secret, NULL, err);
-        if (rc == 0 || err->http_status != 409 || stop_sleep_ms(SECRET_RETRY_MS))
-            break;
-    }
+    int rc = secret ? cli_send(cli, "POST", post, NULL, secret, NULL, &taken) : 0;
+    auto_free char *leftover = rc && taken.http_status == 409 ? leftover_uid(cli, input, path, uid) : NULL;
+    if (leftover)
+        rc = uid &&
+             (delete_leftover(cli, path, leftover, &taken) || cli_send(cli, "POST", post, NULL, secret, NULL, &taken));
     json_object_put(secret);
-    if (rc && err->http_status == 409) {
+    if (rc == 0)
+        return 0;
+    *err = taken;
+    if (taken.http_status == 409) {
         error_set(err, ERROR_CONDITION, "there is a Secret %s already, and it is not this task's", name);
         error_hint(err, "delete it, or name it with --source-secret and --sink-secret, or give the task another name");
     }
-    return rc ? error_wrap(err, "the Secret for the passwords") : 0;
+    return error_wrap(err, "the Secret for the passwords");
 }
 
 static int make_task(Cli *cli, json_object *task, bool dry, json_object **made, Error *err)
@@ -108,7 +141,7 @@ static int make_owned(Cli *cli, const CreateInput *input, json_object *task, jso
 
     if (make_task(cli, task, false, made, err))
         return -1;
-    if (make_secret(cli, input, k8s_text(k8s_member(*made, "metadata"), "uid"), false, err) == 0)
+    if (make_secret(cli, input, k8s_text(k8s_member(*made, "metadata"), "uid"), err) == 0)
         return 0;
     if (cli_send(cli, "DELETE", path, NULL, NULL, NULL, &ignored) == 0)
         error_hint(err, "the task was taken back");
@@ -122,11 +155,12 @@ static int make_both(Cli *cli, const CreateInput *input, json_object *task, bool
     // The Secret's turn comes last, for it needs the task's uid; so what may be wrong with it is found out before.
     if (make_task(cli, task, true, made, err))
         return -1;
-    if (make_secret(cli, input, NULL, true, err) == 0 && dry)
+    int refused = make_secret(cli, input, NULL, err);
+    if (dry && !refused)
         return 0;
     json_object_put(*made);
     *made = NULL;
-    if (err->code != ERROR_NONE)
+    if (refused)
         return -1;
     cli->to_the_end = true; // no task without its Secret
     int rc = make_owned(cli, input, task, made, err);
