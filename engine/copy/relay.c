@@ -9,12 +9,15 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 enum {
     BATCH_BYTES = 128 * 1024, // one CopyData message for the sink
     BATCH_KEEP = 1024 * 1024, // more than this is given back after a large row
     DIRECT_BYTES = 64 * 1024, // a row above it is not copied into the batch
-    TLS_POLL_MS = 50          // bytes may wait inside the TLS layer where poll(2) does not see them
+    TLS_POLL_MS = 50,         // bytes may wait inside the TLS layer where poll(2) does not see them
+    WAKE_BYTES = 64 * 1024,   // the source is listened to once so much is there: it sends 8 KB at a time,
+    WAKE_POLL_MS = 5          // or after that
 };
 
 typedef enum Wake { WAKE_TIMEOUT, WAKE_SOURCE, WAKE_SINK, WAKE_SINK_SPEAKS, WAKE_STOP } Wake;
@@ -30,7 +33,9 @@ static Wake relay_wait(const Relay *r, WaitFor what)
         {.fd = PQsocket(r->sink), .events = (short)(POLLIN | (what == FOR_SINK_ROOM ? POLLOUT : 0))},
         {.fd = what == FOR_SOURCE_ROWS ? PQsocket(r->source) : -1, .events = POLLIN},
     };
-    int timeout = PQsslInUse(r->source) || PQsslInUse(r->sink) ? TLS_POLL_MS : -1;
+    int timeout = what == FOR_SOURCE_ROWS && !PQsslInUse(r->source) ? WAKE_POLL_MS
+                  : PQsslInUse(r->source) || PQsslInUse(r->sink)    ? TLS_POLL_MS
+                                                                    : -1;
 
     while (poll(p, 4, timeout) < 0 && errno == EINTR)
         ;
@@ -152,6 +157,19 @@ static int fill_batch(Relay *r, int64_t *rows, int64_t *bytes, Error *err)
     return n;
 }
 
+// Waking up for each 8 KB costs more than working on them. See SO_RCVLOWAT in socket(7); poll(2) heeds it since
+// Linux 4.18.
+static void set_wake_bytes(const Relay *r, int bytes)
+{
+    if (!PQsslInUse(r->source)) // a server that is near by a socket file has no such mark, and needs none
+        (void)!setsockopt(PQsocket(r->source), SOL_SOCKET, SO_RCVLOWAT, &bytes, sizeof bytes);
+}
+
+static int read_more(const Relay *r, Error *err)
+{
+    return PQconsumeInput(r->source) ? 0 : source_failed(r, NULL, err);
+}
+
 // More bytes from the source, or a wake-up for another reason.
 static int wait_for_source(const Relay *r, Error *err)
 {
@@ -165,7 +183,7 @@ static int wait_for_source(const Relay *r, Error *err)
     case WAKE_SINK:
         break;
     }
-    return PQconsumeInput(r->source) ? 0 : source_failed(r, NULL, err);
+    return read_more(r, err);
 }
 
 static int pump(Relay *r, int64_t *rows, int64_t *bytes, Error *err)
@@ -173,6 +191,7 @@ static int pump(Relay *r, int64_t *rows, int64_t *bytes, Error *err)
     int64_t told_rows = r->binary ? 1 : 0, told_bytes = 0; // the end of a binary stream is a message and no row
 
     for (;;) {
+        int64_t before = *rows;
         int n = fill_batch(r, rows, bytes, err);
         if (n == -3)
             return -1;
@@ -187,7 +206,8 @@ static int pump(Relay *r, int64_t *rows, int64_t *bytes, Error *err)
         }
         if (n == -1)
             return 0;
-        if (n == 0 && wait_for_source(r, err))
+        // libpq reads 16 KB at a time: after some rows there may be more.
+        if (n == 0 && (*rows > before ? read_more(r, err) : wait_for_source(r, err)))
             return -1;
     }
 }
@@ -259,7 +279,10 @@ int relay_run(Relay *r, int64_t *rows, int64_t *bytes, Error *err)
     if (start_copy(r->source, r->source_sql, PGRES_COPY_OUT, err))
         return error_wrap(err, "reading %s on the source", r->label);
     PQsetnonblocking(r->sink, 1);
-    if (pump(r, &messages, bytes, err) || finish_source(r, &read, err) || finish_sink(r, &written, err))
+    set_wake_bytes(r, WAKE_BYTES);
+    int rc = pump(r, &messages, bytes, err);
+    set_wake_bytes(r, 1);
+    if (rc || finish_source(r, &read, err) || finish_sink(r, &written, err))
         return -1;
     if (read != written) {
         error_set(err, ERROR_CONDITION, "the source gave %lld rows of %s and the sink kept %lld", (long long)read,
