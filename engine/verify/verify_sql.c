@@ -192,7 +192,15 @@ static void put_sample(Buffer *sql, const VerifyDialect *dialect, const VerifyPl
     buffer_printf(sql, ") >> 40 & 1023) < %u", dialect->sample);
 }
 
-void verify_sql_buckets(Buffer *sql, const VerifyDialect *dialect, const VerifyPlan *plan, bool sink, size_t index)
+static void put_range(Buffer *sql, const VerifyRange *range)
+{
+    buffer_printf(sql, " WHERE t.ctid >= '(%lld,0)'::pg_catalog.tid", (long long)range->first_block);
+    if (range->end_block >= 0)
+        buffer_printf(sql, " AND t.ctid < '(%lld,0)'::pg_catalog.tid", (long long)range->end_block);
+}
+
+void verify_sql_buckets(Buffer *sql, const VerifyDialect *dialect, const VerifyPlan *plan, const VerifyRange *range,
+                        bool sink, size_t index)
 {
     const char *by = plan->key_count ? "k" : "h"; // without a key its hash would be the row's, reckoned twice
 
@@ -206,7 +214,9 @@ void verify_sql_buckets(Buffer *sql, const VerifyDialect *dialect, const VerifyP
     put_row_hash(sql, dialect, plan->columns, plan->column_count);
     buffer_puts(sql, " AS h");
     put_from(sql, plan, sink);
-    put_sample(sql, dialect, plan, "WHERE");
+    if (range)
+        put_range(sql, range);
+    put_sample(sql, dialect, plan, range ? "AND" : "WHERE");
     // OFFSET 0 hides the key's statistics from the planner: it would expect a group a row, and sort.
     buffer_puts(sql, " OFFSET 0) AS x GROUP BY 2");
 }

@@ -5,6 +5,7 @@
 #include "common/base/log.h"
 #include "common/base/memory.h"
 #include "common/base/stop.h"
+#include "engine/verify/verify_large.h"
 #include "engine/verify/verify_table.h"
 
 #include <string.h>
@@ -18,6 +19,8 @@ typedef struct Queue {
     pthread_mutex_t lock;
     const Relation **tables;
     size_t count, next;
+    VerifyLarge **large; // begun; the last one may have chunks that nobody took
+    size_t large_count, chunks, next_chunk;
     VerifyPoint *point;
     VerifyReport *report;
     VerifyResume *resume;
@@ -32,26 +35,65 @@ typedef struct Thread {
     pthread_t id;
 } Thread;
 
-// The next batch; 0 when there is none, or when somebody failed.
-static size_t take(Queue *queue, const Relation *const **batch)
+typedef struct Piece { // of work
+    const Relation *const *tables; // `count` of them
+    size_t count;
+    VerifyLarge *large; // or this, and its chunk
+    size_t chunk;
+} Piece;
+
+static void open_large(Queue *queue, const Relation *relation, size_t chunks)
 {
-    size_t count = 0;
+    queue->large = memory_realloc(queue->large, (queue->large_count + 1) * sizeof(VerifyLarge *));
+    queue->large[queue->large_count++] = verify_large_new(relation, chunks);
+    queue->chunks = chunks;
+    queue->next_chunk = 0;
+}
+
+static void take_chunk(Queue *queue, Piece *piece)
+{
+    piece->large = queue->large[queue->large_count - 1];
+    piece->chunk = queue->next_chunk++;
+}
+
+static void take_tables(Queue *queue, Piece *piece)
+{
     int64_t bytes = 0;
 
-    pthread_mutex_lock(&queue->lock);
-    *batch = (const Relation *const *)queue->tables + queue->next;
-    while (!queue->failed && queue->next < queue->count && count < VERIFY_BATCH_TABLES) {
+    piece->tables = (const Relation *const *)queue->tables + queue->next;
+    while (queue->next < queue->count && piece->count < VERIFY_BATCH_TABLES) {
         int64_t more = queue->tables[queue->next]->bytes;
-        if (count > 0 && (more > ALONE_BYTES || bytes + more > BATCH_BYTES))
+        if (piece->count > 0 && (more > ALONE_BYTES || bytes + more > BATCH_BYTES))
             break;
         queue->next++;
-        count++;
+        piece->count++;
         bytes += more;
         if (more > ALONE_BYTES)
             break;
     }
+}
+
+// false when there is none, or when somebody failed.
+static bool take(Queue *queue, Piece *piece)
+{
+    *piece = (Piece){0};
+    pthread_mutex_lock(&queue->lock);
+    bool any = !queue->failed && (queue->next_chunk < queue->chunks || queue->next < queue->count);
+    if (any && queue->next_chunk == queue->chunks) {
+        const Relation *next = queue->tables[queue->next];
+        // One worker reads it in one go: a whole scan is what a server keeps out of its cache.
+        size_t chunks = queue->point->count > 1 ? verify_large_chunks(&queue->point->pairs[0], next) : 1;
+        if (chunks > 1) {
+            open_large(queue, next, chunks);
+            queue->next++;
+        }
+    }
+    if (any && queue->next_chunk < queue->chunks)
+        take_chunk(queue, piece);
+    else if (any)
+        take_tables(queue, piece);
     pthread_mutex_unlock(&queue->lock);
-    return count;
+    return any;
 }
 
 static void fail(Queue *queue, const Error *err)
@@ -76,15 +118,20 @@ static void *work(void *arg)
                                  .progress = queue->progress,
                                  .resume = queue->resume,
                                  .number = thread->number};
-    const Relation *const *batch;
+    Piece piece;
     Error err = {0};
 
     pg_deadline(queue->point->deadline);
-    for (size_t count; (count = take(queue, &batch)) > 0;)
-        if (stop_check(&err) || verify_table_batch(&worker, batch, count, &err)) {
+    while (take(queue, &piece)) {
+        int rc = stop_check(&err);
+        if (rc == 0)
+            rc = piece.large ? verify_large_chunk(piece.large, &worker, piece.chunk, &err)
+                             : verify_table_batch(&worker, piece.tables, piece.count, &err);
+        if (rc) {
             fail(queue, &err);
             break;
         }
+    }
     return NULL;
 }
 
@@ -128,6 +175,9 @@ int verify_workers_run(VerifyPoint *point, const RelationList *relations, Verify
         progress_note(progress, "%zu tables were compared by an earlier verification, which was interrupted: they were equal then", known);
     }
     run_threads(&queue);
+    for (size_t i = 0; i < queue.large_count; i++)
+        verify_large_free(queue.large[i]);
+    free(queue.large);
     free(queue.tables);
     pthread_mutex_destroy(&queue.lock);
     if (!queue.failed)

@@ -141,6 +141,28 @@ def test_a_sample_is_the_same_on_both_ends(done):
     assert done.sink.rows("SELECT sample, differences FROM kubeferry.verification") == [(10.0, found)]
 
 
+def test_a_large_table_is_cut_into_chunks(pair):
+    """The ends are cut by themselves: the sink's rows stand in other blocks, some of them in partitions."""
+    pair.source.execute("""CREATE TABLE large (id int, v text, w text, PRIMARY KEY (id)); ALTER TABLE large ALTER v SET STORAGE PLAIN;
+        INSERT INTO large SELECT i, repeat(chr(97 + i % 26), 7000), 'w' || i FROM generate_series(1, 30000) i; ANALYZE large""")
+    pair.migrate()
+    pair.sink.execute("UPDATE large SET w = w WHERE id % 3 = 0")
+    assert "verified 1 tables, 30000 rows" in pair.run("verify", "--jobs", "3").output
+    pair.sink.execute("UPDATE large SET w = 'x' WHERE id = 29999; DELETE FROM large WHERE id = 3; INSERT INTO large VALUES (-1, '', '')")
+    pair.sink.execute("CREATE TABLE small (id int PRIMARY KEY)")
+    pair.source.execute("CREATE TABLE small (id int PRIMARY KEY)")
+    for jobs in ("1", "3"):
+        result = pair.call("verify", "--jobs", jobs)
+        assert result.code == 1 and '"public"."large": 1 missing on the sink, 1 extra on the sink, 1 different' in result.output, result
+        assert all(f"{{id={key}}}" in result.output for key in (29999, 3, -1)), result
+    pair.sink.execute("""UPDATE large SET w = 'w' || id WHERE id = 29999; DELETE FROM large WHERE id = -1;
+        ALTER TABLE large RENAME TO plain; CREATE TABLE large (LIKE plain INCLUDING ALL) PARTITION BY RANGE (id);
+        CREATE TABLE low PARTITION OF large FOR VALUES FROM (MINVALUE) TO (15000);
+        CREATE TABLE high PARTITION OF large FOR VALUES FROM (15000) TO (MAXVALUE); INSERT INTO large SELECT * FROM plain; DROP TABLE plain""")
+    result = pair.call("verify", "--jobs", "3")
+    assert '"public"."large": 1 missing on the sink, 0 extra on the sink, 0 different' in result.output, result
+
+
 def test_resumed_after_an_interruption(pair):
     """The large table is compared first and noted; the next ones are held up: killed there, the next verify passes it over."""
     pair.source.execute(TABLES + "; CREATE TABLE large (id int PRIMARY KEY, v text); INSERT INTO large SELECT i, repeat('x', 100) FROM generate_series(1, 30000) i")
