@@ -238,9 +238,18 @@ def measure_ten_thousand(cluster, options):
 
 
 def measure(options):
+    rows = []
     with bench_cluster() as cluster:
-        rows = measure_idle(cluster, options)
-        cluster.kubectl("cordon", "node1")  # workers that cannot start cost the machine nothing
-        for part in (measure_first_job, measure_many, measure_ten_thousand):
-            rows += part(cluster, options)
+        rows += measure_idle(cluster, options)
+        no_workers(cluster)
+        rows += measure_first_job(cluster, options)
+        rows += measure_many(cluster, options)
+    with bench_cluster() as cluster:  # where there are these tasks and no others
+        no_workers(cluster)
+        rows += measure_ten_thousand(cluster, options)
     return rows
+
+
+def no_workers(cluster):
+    """Workers that cannot start cost the machine nothing."""
+    cluster.kubectl("cordon", "node1")
