@@ -201,6 +201,15 @@ static const OptionSpec SPECS[O_COUNT] = {
                  .help = "how writes are kept from the source (rollback: the sink). read-only: the database is made "
                          "read-only and the sessions of others are ended. lock: the tables are locked, and writers "
                          "wait. none: you have stopped the applications, which is checked"},
+    [O_SAMPLE] = {.name = "sample",
+                  .argument = "PERCENT",
+                  .type = OPTION_INTEGER,
+                  .range = "1-100",
+                  .min = 1,
+                  .max = 100,
+                  .fallback = "what the task says, else 100",
+                  .verbs = VERB(MIGRATION_VERIFY),
+                  .help = "compare a part of the rows, chosen by a hash of their key"},
     [O_VERIFICATION] =
         {.name = "verification",
          .argument = "WHICH",

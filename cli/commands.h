@@ -110,6 +110,7 @@ typedef enum Option {
     O_AUTO_APPROVE,
     O_BLOCK,
     O_VERIFICATION,
+    O_SAMPLE,
     O_LIMIT,
     O_MAX_LAG,
     O_CANCEL,

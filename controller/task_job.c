@@ -154,6 +154,8 @@ static void fill_args(json_object *args, const JobWish *wish)
         add_switch_args(args, switch_of(wish));
     else
         add_count_arg(args, "jobs", config->jobs);
+    if (wish->work == WORK_VERIFY)
+        add_count_arg(args, "sample", wish->spec->verification.sample);
 }
 
 static json_object *resources(const JobWish *wish)

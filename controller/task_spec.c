@@ -98,7 +98,8 @@ static void read_side_works(TaskSpec *spec)
     json_object *verification = k8s_member(spec->root, "verification");
 
     spec->verification = (SpecVerification){.request = k8s_text(verification, "request"),
-                                            .every_minutes = (int)k8s_integer(verification, "everyMinutes", 0)};
+                                            .every_minutes = (int)k8s_integer(verification, "everyMinutes", 0),
+                                            .sample = (int)k8s_integer(verification, "sample", 0)};
     read_switch(k8s_member(spec->root, "cutover"), &spec->cutover);
     read_switch(k8s_member(spec->root, "rollback"), &spec->rollback);
 }

@@ -26,6 +26,7 @@ typedef struct SpecConfig { // of one step; JSON: NULL when not given or empty
 typedef struct SpecVerification {
     const char *request; // "": none
     int every_minutes;   // 0: only when asked to
+    int sample;          // per cent of the rows; 0: not given
 } SpecVerification;
 
 typedef struct SpecSwitch { // cutover or rollback; texts: "" when not given; numbers: 0

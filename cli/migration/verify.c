@@ -60,6 +60,8 @@ int migration_verify(Cli *cli, Error *err)
     clock_format(clock_now(), request); // a text that was not there before
     json_object *patch = json_object_new_object(), *spec = json_object_new_object(), *wish = json_object_new_object();
     json_object_object_add(wish, "request", json_object_new_string(request));
+    if (cli_given(cli, O_SAMPLE))
+        json_object_object_add(wish, "sample", json_object_new_int64(cli->values[O_SAMPLE].integer));
     json_object_object_add(spec, "verification", wish);
     json_object_object_add(patch, "spec", spec);
     auto_free char *path = cli_task_path(cli, name);

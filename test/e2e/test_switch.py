@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Comparing both ends, the switch to the sink and the way back, asked for by the task's spec and by the command."""
 
+import re
 import threading
 
 import pytest
@@ -67,6 +68,8 @@ def test_a_switch_loses_nothing(cluster, migration, namespace):
         assert "Equal: " in out and ", 0 differ" in out, out
         assert migration.condition("Verified")["status"] == "True"
         before = len(writer.written)
+        out = command.good("migration", "verify", migration.name, "--sample", "30", "--wait", "--timeout", "120")
+        assert 0 < int(re.search(r"Equal: (\d+) rows", out)[1]) < before, out
         eventually(lambda: len(writer.written) > before + 20, 60, "commits after the verification")
         out = command.good("migration", "cutover", migration.name, "--verification", "required", "--auto-approve", "--wait", "--timeout", "120")
         assert "switched to the sink: " in out, out

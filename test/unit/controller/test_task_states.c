@@ -279,6 +279,19 @@ static void cutover_withdrawn(TaskFacts *f)
     f->spec.cutover.requested = false;
 }
 
+// Its Job was suspended, to end its pod: it is deleted, or made anew when the switch is wanted again.
+static void cutover_withdrawn_and_stopped(TaskFacts *f)
+{
+    cutover_withdrawn(f);
+    set(f, WORK_CUTOVER, WORK_WAITING);
+}
+
+static void cutover_withdrawn_and_wanted_again(TaskFacts *f)
+{
+    cutover_withdrawn_and_stopped(f);
+    f->spec.cutover.requested = true;
+}
+
 static void cutover_refused(TaskFacts *f)
 {
     cutover_begin(f);
@@ -459,6 +472,8 @@ static const Case CASES[] = {
     {"following", verification_before_cutover},
     {"cutting-over", cutting_over},
     {"cutover-withdrawn", cutover_withdrawn},
+    {"cutover-withdrawn", cutover_withdrawn_and_stopped},
+    {"cutover-again", cutover_withdrawn_and_wanted_again},
     {"cutover-failed", cutover_refused},
     {"cutover-waiting", cutover_not_ready},
     {"cutover-again", cutover_again},

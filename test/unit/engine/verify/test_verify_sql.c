@@ -42,8 +42,8 @@ static void both_ends_get_the_same_expressions(void **state)
     VerifyDialect dialect = {.extended = true};
 
     plan.sink_partitioned = true;
-    verify_sql_buckets(&source, &dialect, &plan, false, 3);
-    verify_sql_buckets(&sink, &dialect, &plan, true, 3);
+    verify_sql_buckets(&source, &dialect, &plan, NULL, false, 3);
+    verify_sql_buckets(&sink, &dialect, &plan, NULL, true, 3);
     char *only = strstr(source.data, "FROM ONLY \"s\".\"t'\"\"\"");
     assert_non_null(only);
     assert_non_null(strstr(sink.data, "FROM \"s\".\"t'\"\"\""));
@@ -61,7 +61,7 @@ static void older_ends_get_md5_and_binary_floats(void **state)
     VerifyPlan plan = keyed();
     VerifyDialect dialect = {.send_floats = true};
 
-    verify_sql_buckets(&sql, &dialect, &plan, false, 0);
+    verify_sql_buckets(&sql, &dialect, &plan, NULL, false, 0);
     assert_null(strstr(sql.data, "hashtextextended"));
     assert_null(strstr(sql.data, "hash_array_extended"));
     assert_non_null(strstr(sql.data, "pg_catalog.float8send(t.\"f\")"));
@@ -77,7 +77,7 @@ static void without_a_key_the_row_is_the_key(void **state)
     size_t shown;
 
     plan.key_count = 0;
-    verify_sql_buckets(&sql, &dialect, &plan, false, 0);
+    verify_sql_buckets(&sql, &dialect, &plan, NULL, false, 0);
     assert_non_null(strstr(sql.data, "(x.h & 15)"));
     assert_ptr_equal(verify_sql_shown(&plan, &shown), COLUMNS);
     assert_int_equal(shown, 4);
@@ -109,12 +109,28 @@ static void values_are_cut_between_characters(void **state)
     assert_int_equal(out.len, 2 + 80);
 }
 
+static void a_chunk_is_a_range_of_blocks(void **state)
+{
+    (void)state;
+    const VerifyPlan plan = keyed();
+    VerifyDialect dialect = verify_dialect(150000, 150000, true);
+    const VerifyRange middle = {.first_block = 10, .end_block = 20}, last = {.first_block = 20, .end_block = -1};
+    auto_buffer Buffer sql = {0};
+
+    dialect.sample = 512;
+    verify_sql_buckets(&sql, &dialect, &plan, &middle, false, 0);
+    assert_non_null(strstr(sql.data, " WHERE t.ctid >= '(10,0)'::pg_catalog.tid AND t.ctid < '(20,0)'::pg_catalog.tid AND (("));
+    buffer_clear(&sql, SIZE_MAX);
+    verify_sql_buckets(&sql, &dialect, &plan, &last, false, 0);
+    assert_non_null(strstr(sql.data, " WHERE t.ctid >= '(20,0)'::pg_catalog.tid AND (("));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_dialect_follows_the_versions),     cmocka_unit_test(both_ends_get_the_same_expressions),
         cmocka_unit_test(older_ends_get_md5_and_binary_floats), cmocka_unit_test(without_a_key_the_row_is_the_key),
-        cmocka_unit_test(values_are_cut_between_characters),
+        cmocka_unit_test(values_are_cut_between_characters),    cmocka_unit_test(a_chunk_is_a_range_of_blocks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
