@@ -149,8 +149,7 @@ main() {
             ;;
         cluster)
             packages+=" $CLUSTER_PACKAGES"
-            command -v kubectl >/dev/null || packages+=" kubernetes-client" # unless one of another origin is there
-            command -v go >/dev/null || packages+=" golang-go"
+            command -v go >/dev/null || packages+=" golang-go" # unless one of another origin is there
             ;;
         images) packages+=" $IMAGE_PACKAGES" ;;
         demo | bench) packages+=" $BUILD_PACKAGES $RUN_PACKAGES $PYTHON_PACKAGES" ;;

@@ -5,13 +5,14 @@
 #
 #   cluster.sh binary              compile the components unless the cache has them; prints the file (5 to 10 minutes cold)
 #   cluster.sh helm                compile Helm unless the cache has it; prints the file (2 minutes cold)
+#   cluster.sh kubectl             print the file of a kubectl that is new enough: the machine's, else one compiled (once)
 #   cluster.sh up DIR              start it; DIR/kubeconfig is the admin's; about 7 s. Running already: nothing happens
 #   cluster.sh restart DIR NAME    kill one component (kube-apiserver, etcd, kubelet, …) and start it again
 #   cluster.sh exec DIR CMD...     run CMD inside its network namespace, KUBECONFIG set
 #   cluster.sh import DIR TAR      load a docker-archive or OCI image into the node
 #   cluster.sh down DIR            stop it and remove DIR
 #
-# Needs root and Debian's containerd, runc, containernetworking-plugins, iptables, iproute2, openssl, kubectl.
+# Needs root and Debian's containerd, runc, containernetworking-plugins, iptables, iproute2, openssl, and any Go.
 # Nothing leaves the namespace: no route out, no name server.
 set -euo pipefail
 
@@ -20,17 +21,33 @@ SERVICE_CIDR=10.96.0.0/16
 HERE=$(cd "$(dirname "$0")" && pwd)
 KUBE_VERSION=v1.34.4
 HELM_VERSION=v3.19.5
+GO_TOOLCHAIN=v0.0.1-go1.24.9.linux-amd64 # for machines whose Go is older (Debian 12), and cannot get a newer one by itself
+KUBECTL_MINOR_MIN=30
+CACHE=${KUBEFERRY_CACHE:-/var/cache/kubeferry}
+
+find_go() { # sets GO
+	local dir
+	GO=go
+	case $(cd / && go env GOVERSION) in
+	go1.[0-9] | go1.[0-9].* | go1.1[0-9]* | go1.20*) ;;
+	*) return ;;
+	esac
+	# A toolchain is a module like any other, only that its files are not executable in there.
+	dir=$(cd / && go mod download -json "golang.org/toolchain@$GO_TOOLCHAIN" | sed -n 's/.*"Dir": "\(.*\)".*/\1/p')
+	chmod -R u+x "$dir/bin" "$dir/pkg/tool"
+	GO=$dir/bin/go
+}
 
 binary() {
-	local x=k8s.io/component-base/version cache target
-	cache=${KUBEFERRY_CACHE:-/var/cache/kubeferry}/kube
+	local x=k8s.io/component-base/version cache=$CACHE/kube target
 	target=$cache/kube-$(cat "$HERE"/main.go "$HERE"/go.mod "$HERE"/go.sum | sha256sum | cut -c1-16)
 	mkdir -p "$cache"
 	exec 9>"$cache/.lock"
 	flock 9
 	if [ ! -x "$target" ]; then
 		echo "cluster.sh: compiling Kubernetes $KUBE_VERSION, once; this takes 5 to 10 minutes" >&2
-		(cd "$HERE" && CGO_ENABLED=0 go build -trimpath -o "$target.part" \
+		find_go
+		(cd "$HERE" && CGO_ENABLED=0 "$GO" build -trimpath -o "$target.part" \
 			-ldflags "-s -w -X $x.gitVersion=$KUBE_VERSION -X $x.gitMajor=1 -X $x.gitMinor=34 -X $x.gitTreeState=clean" .) >&2
 		mv "$target.part" "$target"
 	fi
@@ -39,8 +56,7 @@ binary() {
 }
 
 helm_binary() {
-	local x=helm.sh/helm/v3 cache target
-	cache=${KUBEFERRY_CACHE:-/var/cache/kubeferry}/helm
+	local x=helm.sh/helm/v3 cache=$CACHE/helm target
 	target=$cache/helm-$HELM_VERSION
 	mkdir -p "$cache"
 	exec 9>"$cache/.lock"
@@ -48,9 +64,31 @@ helm_binary() {
 	if [ ! -x "$target" ]; then
 		echo "cluster.sh: compiling Helm $HELM_VERSION, once" >&2
 		# What its releases are linked with: the version, and the Kubernetes that `helm template` has in mind.
-		CGO_ENABLED=0 GOBIN=$cache/part go install -trimpath -ldflags "-s -w -X $x/internal/version.version=$HELM_VERSION \
+		find_go
+		CGO_ENABLED=0 GOBIN=$cache/part "$GO" install -trimpath -ldflags "-s -w -X $x/internal/version.version=$HELM_VERSION \
 			-X $x/pkg/chartutil.k8sVersionMajor=1 -X $x/pkg/chartutil.k8sVersionMinor=34" "$x/cmd/helm@$HELM_VERSION" >&2
 		mv "$cache/part/helm" "$target"
+	fi
+	exec 9>&-
+	echo "$target"
+}
+
+kubectl_binary() {
+	local x=k8s.io/component-base/version minor target=$CACHE/kubectl-$KUBE_VERSION/kubectl
+	minor=$(kubectl version --client -o json 2>/dev/null | sed -n 's/.*"minor": "\([0-9]*\).*/\1/p') || true
+	if [ "${minor:-0}" -ge $KUBECTL_MINOR_MIN ]; then
+		command -v kubectl
+		return
+	fi
+	mkdir -p "${target%/*}"
+	exec 9>"${target%/*}/.lock"
+	flock 9
+	if [ ! -x "$target" ]; then
+		echo "cluster.sh: compiling kubectl $KUBE_VERSION, once" >&2
+		find_go
+		(cd "$HERE/kubectl" && CGO_ENABLED=0 "$GO" build -trimpath -o "$target.part" -ldflags \
+			"-s -w -X $x.gitVersion=$KUBE_VERSION -X $x.gitMajor=1 -X $x.gitMinor=34" .) >&2
+		mv "$target.part" "$target"
 	fi
 	exec 9>&-
 	echo "$target"
@@ -175,8 +213,9 @@ write_node_config() {
 }
 
 up() {
-	local KUBE
+	local KUBE kubectl
 	KUBE=$(binary)
+	kubectl=$(kubectl_binary)
 	if [ -f "$D/run/netns.pid" ]; then
 		if kill -0 "$(cat "$D/run/netns.pid")" 2>/dev/null; then
 			echo "cluster.sh: $D is running already" >&2
@@ -184,8 +223,10 @@ up() {
 		fi
 		down # what a killed run left
 	fi
-	mkdir -p "$D"/{pki,log,run,cni}
+	mkdir -p "$D"/{pki,log,run,cni,bin}
 	cd "$D"
+	ln -s "$kubectl" bin/kubectl
+	PATH=$D/bin:$PATH
 	setsid unshare --net sleep infinity </dev/null >/dev/null 2>&1 &
 	echo $! >run/netns.pid
 	sleep 0.2
@@ -254,6 +295,7 @@ shift
 case $verb in
 binary) binary ;;
 helm) helm_binary ;;
+kubectl) kubectl_binary ;;
 restart) D=$(realpath "$1"); restart "$2" ;;
 up | down)
 	[ "$(id -u)" -eq 0 ] || { echo "cluster.sh: $verb needs root (network namespaces, mounts)" >&2; exit 77; }
@@ -264,6 +306,7 @@ exec)
 	D=$(realpath "$1")
 	shift
 	export KUBECONFIG=$D/kubeconfig
+	[ ! -d "$D/bin" ] || export PATH=$D/bin:$PATH
 	exec nsenter --net="/proc/$(cat "$D/run/netns.pid")/ns/net" "$@" # so that a signal reaches the command
 	;;
 import) D=$(realpath "$1"); ctr -a "$D/run/containerd.sock" -n k8s.io images import "$2" ;;
