@@ -107,9 +107,9 @@ def measure_cutover(source_server, sink_server, options):
     return rows
 
 
-def throughput(database, seconds, during=None):
-    """TPC-B transactions a second that the clients get, with something beside them."""
-    bench = Pgbench(database, clients=4)
+def throughput(database, seconds, rate=None, during=None):
+    """TPC-B transactions a second that the clients get, at most rate, with something beside them."""
+    bench = Pgbench(database, clients=4, rate=rate)
     time.sleep(1)
     began, start = time.monotonic(), count(database)
     if during:
@@ -119,6 +119,15 @@ def throughput(database, seconds, during=None):
     done, took = count(database) - start, time.monotonic() - began
     bench.stop()
     return done / took
+
+
+def cost_of_verify(source, sink, options, rate):
+    alone, beside = [], []
+    for _ in range(options.repeat):
+        alone.append(throughput(source, options.seconds, rate))
+        beside.append(throughput(source, options.seconds, rate, lambda: run_engine("verify", "bench-verify", source, sink)))
+    cost = 100 * (1 - sum(beside) / sum(alone))
+    return f"{sum(alone) / len(alone):.0f} transactions a second alone, {sum(beside) / len(beside):.0f} with verify: {cost:.1f} % less"
 
 
 def measure_verification(source_server, sink_server, options):
@@ -137,14 +146,10 @@ def measure_verification(source_server, sink_server, options):
     say(rows[-1][1])
     with streaming_engine("bench-verify", source, sink, "--jobs", str(options.jobs)) as engine:
         eventually(lambda: "following the changes" in engine.output(), 600, "the stream")
-        alone, beside = [], []
-        for _ in range(options.repeat):
-            alone.append(throughput(source, options.seconds))
-            beside.append(throughput(source, options.seconds, lambda: run_engine("verify", "bench-verify", source, sink)))
-    cost = 100 * (1 - sum(beside) / sum(alone))
-    rows.append(("verify beside a load that takes all it can get", f"{sum(alone) / len(alone):.0f} transactions a second alone, "
-                 f"{sum(beside) / len(beside):.0f} with verify: {cost:.0f} % less", "< 5 %"))
-    say(rows[-1][1])
+        for what, rate, wanted in ((f"verify beside a load of {options.rate} transactions a second", options.rate, "< 5 %"),
+                                   ("verify beside a load that takes all that both cores can give", None, "")):
+            rows.append((what, cost_of_verify(source, sink, options, rate), wanted))
+            say(rows[-1][1])
     run_engine("cleanup", "bench-verify", source, sink)
     for database in (source, sink):
         database.drop()
