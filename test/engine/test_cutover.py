@@ -278,6 +278,27 @@ def test_not_ready_says_why_with_numbers(pair):
         assert_goes_on(pair, engine)
 
 
+def test_the_check_names_invalid_indexes_and_other_versions_of_extensions(make_pair, debian_server):
+    pair = make_pair(source=debian_server, sink=debian_server)
+    pair.source.execute(TABLES + "; CREATE EXTENSION pg_trgm VERSION '1.4'")
+    with pair.following() as engine:
+        there = pair.sink.value("SELECT extversion FROM pg_extension WHERE extname = 'pg_trgm'")
+        assert there != "1.4"
+        result = pair.run("cutover", "--check")  # a warning is none of the reasons against it
+        assert f"pg_trgm is 1.4 on the source and {there} on the sink" in result.output and "ALTER EXTENSION" in result.output, result
+        with pytest.raises(psycopg.errors.UniqueViolation):
+            pair.sink.execute("CREATE UNIQUE INDEX CONCURRENTLY half_made ON child ((parent % 2))")
+        for option in (["--check"], []):
+            result = cut(pair, *option)
+            assert result.code == 78 and "not valid: public.half_made" in result.output and "REINDEX" in result.output, result
+        assert pair.sink.value("SELECT blocked_at FROM kubeferry.cutover") is None, "nothing was begun"
+        pair.sink.execute("DROP INDEX half_made")
+        pair.source.execute("ALTER EXTENSION pg_trgm UPDATE")
+        result = pair.run("cutover", "--check")
+        assert "half_made" not in result.output and "pg_trgm" not in result.output, result
+        assert_goes_on(pair, engine)
+
+
 def test_what_was_held_back_is_turned_on(make_pair, source_server, sink_server):
     """A sink whose role may not set session_replication_role: foreign keys and triggers wait for the switch."""
     pair = make_pair()
