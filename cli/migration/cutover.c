@@ -93,10 +93,16 @@ static bool has_ended(void *context, json_object *task)
     return true;
 }
 
-static int check(json_object *task, const char *name, Error *err)
+static int check(json_object *task, const Direction *way, const char *name, Error *err)
 {
     const char *status = k8s_text(k8s_member(task, "status"), "taskStatus");
+    json_object *last = k8s_at(task, "status", way->field, NULL);
 
+    if (strcmp(k8s_text(last, "state"), "Running") == 0) {
+        error_set(err, ERROR_CONDITION, "a switch of %s to the %s is under way since %s: there is one at a time", name,
+                  way->to, k8s_text(last, "startTime"));
+        return error_hint(err, "kubeferry migration describe %s shows how far it is, --cancel takes it back", name);
+    }
     if (strcmp(status, "Running") == 0)
         return 0;
     error_set(err, ERROR_CONDITION, "the task %s does not follow changes (it is %s): it cannot switch now", name,
@@ -123,7 +129,7 @@ static int switch_over(Cli *cli, const Direction *way, Error *err)
     if (cli_get_task(cli, name, &task, err))
         return -1;
     auto_free char *before = memory_strdup(k8s_text(k8s_at(task, "status", way->field, NULL), "startTime"));
-    int rc = cancel ? 0 : check(task, name, err);
+    int rc = cancel ? 0 : check(task, way, name, err);
     json_object_put(task);
     if (rc || (!cancel && !cli_given(cli, O_AUTO_APPROVE) && approve(way, name, err)) ||
         ask_for_it(cli, way, name, err))
