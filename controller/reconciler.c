@@ -261,7 +261,8 @@ static int64_t look_again_ms(const TaskFacts *facts, const TaskRow *row)
         seconds = task_facts_retry_time(&facts->works[WORK_CUTOVER]) - facts->now;
     else if (strcmp(row->id, "rollback-waiting") == 0)
         seconds = task_facts_retry_time(&facts->works[WORK_ROLLBACK]) - facts->now;
-    else if (strcmp(row->id, "following") == 0 && facts->spec.verification.every_minutes > 0)
+    else if ((strcmp(row->id, "following") == 0 || strcmp(row->id, "cutover-failed") == 0) &&
+             facts->spec.verification.every_minutes > 0)
         seconds = VERIFY_LOOK_S;
     else if (facts->task->deleted <= 0 && facts->current >= 0 &&
              task_facts_patience(facts, &facts->works[facts->current]) > 0)

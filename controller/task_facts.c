@@ -39,6 +39,11 @@ bool work_is_failed(const WorkFacts *work)
     return work->state == WORK_FAILED || work->state == WORK_EXHAUSTED;
 }
 
+bool task_facts_switch_is(const TaskFacts *facts, int work, const char *state)
+{
+    return facts->words[work] && strcmp(facts->words[work]->cutover_state, state) == 0;
+}
+
 double task_facts_retry_time(const WorkFacts *work)
 {
     bool soon = work->job->work >= WORK_CUTOVER, person = work->state == WORK_FAILED;

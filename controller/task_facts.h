@@ -67,6 +67,8 @@ char *task_facts_job_name(const TaskFacts *facts, int work);
 char *task_facts_slot(const TaskFacts *facts);
 bool work_at_work(const WorkFacts *work); // a pod of it runs, or will
 bool work_is_failed(const WorkFacts *work);
+// Whether the last words of WORK_CUTOVER or WORK_ROLLBACK say that it came to this state ("done", "undone").
+bool task_facts_switch_is(const TaskFacts *facts, int work, const char *state);
 // Seconds until a work that is starting counts as blocked though nothing says why; 0: now; -1: it is not starting.
 double task_facts_patience(const TaskFacts *facts, const WorkFacts *work);
 // Seconds since 1970 when a failed work is to be tried again.

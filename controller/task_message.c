@@ -187,10 +187,11 @@ static void say_switch(const TaskFacts *facts, int work, TaskMessage *out)
 
 static void say_switch_failed(const TaskFacts *facts, int work, const char *field, TaskMessage *out)
 {
-    auto_free char *what =
-        memory_printf("All is as it was before, and changes are followed; to try again, give spec.%s.request "
-                      "another text, or change what else stands there",
-                      field);
+    bool done = task_facts_switch_is(facts, work, "done");
+    auto_free char *what = memory_printf("%s give spec.%s.request another text, or change what else stands there",
+                                         done ? "Applications use the new end; to have the rest done, mend that and"
+                                              : "All is as it was before, and changes are followed; to try again,",
+                                         field);
     say_switch(facts, work, out);
     put_sentence(&out->text, what);
 }

@@ -197,15 +197,21 @@ static bool retrying(const TaskFacts *f)
 }
 
 // Of the switch and of the one back, which follow the same rules.
-static bool withdrawn(const WorkFacts *w, const SpecSwitch *wanted)
+static bool withdrawn(const TaskFacts *f, int work, const SpecSwitch *wanted)
 {
-    return !wanted->requested && (work_at_work(w) || work_is_failed(w) || w->state == WORK_WAITING);
+    const WorkFacts *w = &f->works[work];
+
+    return !wanted->requested && (work_at_work(w) || w->state == WORK_WAITING ||
+                                  (work_is_failed(w) && !task_facts_switch_is(f, work, "done")));
 }
 
-// Its checks refused it, or something was away, before any write was kept away: it may be tried again by itself.
+// Its checks refused it, or something was away, before any write was kept away: it may be tried again by itself. So must
+// what ended in the middle, which the next one undoes or, after the switch, finishes.
 static bool may_repeat(const TaskFacts *f, int work)
 {
-    return f->works[work].state == WORK_EXHAUSTED && (!f->words[work] || f->words[work]->cutover_blocked <= 0);
+    bool kept_away = f->words[work] && f->words[work]->cutover_blocked > 0;
+
+    return f->works[work].state == WORK_EXHAUSTED && !(kept_away && task_facts_switch_is(f, work, "undone"));
 }
 
 static bool repeat_now(const TaskFacts *f, int work)
@@ -238,7 +244,7 @@ static bool cutover_ending(const TaskFacts *f)
 
 static bool cutover_withdrawn(const TaskFacts *f)
 {
-    return withdrawn(&f->works[WORK_CUTOVER], &f->spec.cutover);
+    return withdrawn(f, WORK_CUTOVER, &f->spec.cutover);
 }
 
 static bool cutover_again(const TaskFacts *f)
@@ -273,7 +279,7 @@ static bool rollback_ended(const TaskFacts *f)
 
 static bool rollback_withdrawn(const TaskFacts *f)
 {
-    return withdrawn(&f->works[WORK_ROLLBACK], &f->spec.rollback);
+    return withdrawn(f, WORK_ROLLBACK, &f->spec.rollback);
 }
 
 static bool rollback_again(const TaskFacts *f)
@@ -412,7 +418,7 @@ static const TaskRow ROWS[] = {
     {"rollback-again", rollback_again, ACTION_DELETE_ROLLBACK, OUTCOME_KEEP, "", "RollingBack",
      "The switch back is tried again."},
     {"rollback-waiting", rollback_waiting, ACTION_NONE, OUTCOME_WORKING, "Running", "RollbackWaiting",
-     "The switch back cannot begin yet and is tried again; no write was kept from the sink."},
+     "The switch back cannot begin yet, or ended in the middle, and is tried again."},
     {"rollback-failed", rollback_failed, ACTION_NONE, OUTCOME_STALLED, "Running", "RollbackFailed",
      "The switch back has not taken place; the sink takes writes, and its changes are followed."},
     {"rolling-back", rolling_back, ACTION_NONE, OUTCOME_WORKING, "Running", "RollingBack",
@@ -427,16 +433,16 @@ static const TaskRow ROWS[] = {
      "The switch is no longer asked for: the source keeps its writes."},
     {"cutover-again", cutover_again, ACTION_DELETE_CUTOVER, OUTCOME_KEEP, "", "CuttingOver",
      "The switch is tried again."},
-    {"cutover-waiting", cutover_waiting, ACTION_NONE, OUTCOME_WORKING, "Running", "CutoverWaiting",
-     "The switch cannot begin yet and is tried again; no write was kept from the source."},
-    {"cutover-failed", cutover_failed, ACTION_NONE, OUTCOME_STALLED, "Running", "CutoverFailed",
-     "The switch has not taken place; the source takes writes, and changes are followed."},
     {"cutting-over", cutting_over, ACTION_NONE, OUTCOME_WORKING, "Running", "CuttingOver",
      "The switch to the sink is under way."},
     {"verify-again", verify_again, ACTION_DELETE_VERIFY, OUTCOME_KEEP, "", "Streaming",
      "The next verification is due: the last one's Job makes room."},
     {"verify-begin", verify_begin, ACTION_CREATE_VERIFY, OUTCOME_KEEP, "", "Streaming",
      "Both ends are compared, while changes are followed."},
+    {"cutover-waiting", cutover_waiting, ACTION_NONE, OUTCOME_WORKING, "Running", "CutoverWaiting",
+     "The switch cannot begin yet, or ended in the middle, and is tried again."},
+    {"cutover-failed", cutover_failed, ACTION_NONE, OUTCOME_STALLED, "Running", "CutoverFailed",
+     "The switch has not taken place; the source takes writes, and changes are followed."},
     {"cutover-begin", cutover_begin, ACTION_CREATE_CUTOVER, OUTCOME_KEEP, "", "CuttingOver",
      "The switch is asked for, and changes are followed: it begins."},
 

@@ -132,11 +132,13 @@ static const char *switch_state(const TaskFacts *facts, int work)
 
     if (work_at_work(w))
         return "Running";
-    if (w->state == WORK_DONE)
-        return "Done";
-    if (!work_is_failed(w))
+    if (w->state != WORK_DONE && !work_is_failed(w))
         return "";
-    return blocked ? "Undone" : w->state == WORK_FAILED ? "Refused" : "Waiting";
+    if (w->state == WORK_DONE || task_facts_switch_is(facts, work, "done")) // what comes after it may have failed
+        return "Done";
+    if (blocked && task_facts_switch_is(facts, work, "undone"))
+        return "Undone";
+    return w->state == WORK_FAILED ? "Refused" : "Waiting";
 }
 
 static void add_switch(json_object *status, const TaskFacts *facts, int work, const SpecSwitch *wanted, uint64_t seen)

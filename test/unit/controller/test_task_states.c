@@ -253,6 +253,7 @@ static void following(TaskFacts *f)
     f->following = true;
 }
 
+static char state_none[] = "", state_undone[] = "undone", state_done[] = "done";
 static ProgressRead words;
 
 static void cutover_begin(TaskFacts *f)
@@ -303,7 +304,7 @@ static void cutover_not_ready(TaskFacts *f)
 {
     cutover_begin(f);
     set(f, WORK_CUTOVER, WORK_EXHAUSTED);
-    words = (ProgressRead){0};
+    words = (ProgressRead){.cutover_state = state_none};
     f->words[WORK_CUTOVER] = &words;
 }
 
@@ -317,6 +318,27 @@ static void cutover_undone_is_not_repeated(TaskFacts *f)
 {
     cutover_again(f);
     words.cutover_blocked = 1;
+    words.cutover_state = state_undone;
+}
+
+static void cutover_done_but_for_the_rest(TaskFacts *f)
+{
+    cutover_undone_is_not_repeated(f);
+    words.cutover_state = state_done;
+    f->current = -1;
+}
+
+static void cutover_withdrawn_too_late(TaskFacts *f)
+{
+    cutover_done_but_for_the_rest(f);
+    f->spec.cutover.requested = false;
+    f->now -= 10;
+}
+
+static void verification_after_a_failed_cutover(TaskFacts *f)
+{
+    cutover_refused(f);
+    f->verify_wanted = true;
 }
 
 static void cutover_changed(TaskFacts *f)
@@ -479,6 +501,9 @@ static const Case CASES[] = {
     {"cutover-again", cutover_again},
     {"cutover-failed", cutover_undone_is_not_repeated},
     {"cutover-again", cutover_changed},
+    {"cutover-again", cutover_done_but_for_the_rest},
+    {"cutover-waiting", cutover_withdrawn_too_late},
+    {"verify-begin", verification_after_a_failed_cutover},
     {"cutover-ending", cutover_ending},
     {"cut-over", cut_over},
     {"service", service},
