@@ -222,6 +222,19 @@ static bool repeat_now(const TaskFacts *f, int work)
     return w->state == WORK_WAITING || (work_is_failed(w) && (w->outdated || due)); // waiting: it had been withdrawn
 }
 
+// The worker that followed changes ends by itself only after a switch: what comes after that may still be left to do.
+static bool stream_ended(const TaskFacts *f)
+{
+    return f->current < 0 && task_plan_has(&f->plan, STEP_CDC);
+}
+
+static bool is_switching(const TaskFacts *f, int work)
+{
+    const WorkFacts *w = &f->works[work];
+
+    return work_at_work(w) || (w->state == WORK_ENDING && stream_ended(f)); // it makes room for the next try
+}
+
 static bool cut_over(const TaskFacts *f)
 {
     return f->works[WORK_CUTOVER].state == WORK_DONE;
@@ -264,7 +277,7 @@ static bool cutover_failed(const TaskFacts *f)
 
 static bool cutting_over(const TaskFacts *f)
 {
-    return work_at_work(&f->works[WORK_CUTOVER]);
+    return is_switching(f, WORK_CUTOVER);
 }
 
 static bool rolled_back(const TaskFacts *f)
@@ -299,13 +312,15 @@ static bool rollback_failed(const TaskFacts *f)
 
 static bool rolling_back(const TaskFacts *f)
 {
-    return work_at_work(&f->works[WORK_ROLLBACK]);
+    return is_switching(f, WORK_ROLLBACK);
 }
 
 static bool rollback_begin(const TaskFacts *f)
 {
-    return f->current == (int)WORK_REVERSE && f->following && f->spec.rollback.requested &&
-           f->works[WORK_ROLLBACK].state == WORK_ABSENT;
+    bool ready = (f->current == (int)WORK_REVERSE && f->following) ||
+                 (stream_ended(f) && cut_over(f) && task_spec_both_ways(&f->spec));
+
+    return ready && f->spec.rollback.requested && f->works[WORK_ROLLBACK].state == WORK_ABSENT;
 }
 
 static bool verify_again(const TaskFacts *f)
@@ -323,8 +338,10 @@ static bool verify_begin(const TaskFacts *f)
 // A verification that is at work comes first: the switch may ask for its result.
 static bool cutover_begin(const TaskFacts *f)
 {
-    return f->current == STEP_CDC && f->following && f->spec.cutover.requested &&
-           f->works[WORK_CUTOVER].state == WORK_ABSENT && !work_at_work(&f->works[WORK_VERIFY]);
+    bool ready = (f->current == STEP_CDC && f->following) || stream_ended(f);
+
+    return ready && f->spec.cutover.requested && f->works[WORK_CUTOVER].state == WORK_ABSENT &&
+           !work_at_work(&f->works[WORK_VERIFY]);
 }
 
 static bool at_stream(const TaskFacts *f)

@@ -328,6 +328,18 @@ static void cutover_done_but_for_the_rest(TaskFacts *f)
     f->current = -1;
 }
 
+static void cutover_makes_room(TaskFacts *f)
+{
+    cutover_done_but_for_the_rest(f);
+    set(f, WORK_CUTOVER, WORK_ENDING);
+}
+
+static void cutover_begins_for_the_rest(TaskFacts *f)
+{
+    cutover_makes_room(f);
+    set(f, WORK_CUTOVER, WORK_ABSENT);
+}
+
 static void cutover_withdrawn_too_late(TaskFacts *f)
 {
     cutover_done_but_for_the_rest(f);
@@ -502,6 +514,8 @@ static const Case CASES[] = {
     {"cutover-failed", cutover_undone_is_not_repeated},
     {"cutover-again", cutover_changed},
     {"cutover-again", cutover_done_but_for_the_rest},
+    {"cutting-over", cutover_makes_room},
+    {"cutover-begin", cutover_begins_for_the_rest},
     {"cutover-waiting", cutover_withdrawn_too_late},
     {"verify-begin", verification_after_a_failed_cutover},
     {"cutover-ending", cutover_ending},
