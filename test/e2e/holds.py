@@ -27,6 +27,47 @@ class Hold:
         self.release()
 
 
+class SwitchGate:
+    """Holds a switch at a moment: whoever is to bring its row in the ledger there waits until the gate is opened.
+
+    blocked: writes are kept away, the drain is about to begin. draining: the worker that follows changes is about to say that
+    it has applied the last one. switching: all but the commit is done. tidying: it has taken place, the slot is gone."""
+
+    MOMENTS = {"blocked": "NEW.state = 'draining' AND NEW.answered_lsn IS NULL", "draining": "NEW.state = 'draining' AND NEW.answered_lsn IS NOT NULL",
+               "switching": "NEW.state = 'done' AND NOT NEW.finished", "tidying": "NEW.finished"}
+    WAITING = "locktype = 'advisory' AND objid = 77 AND NOT granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+
+    def __init__(self, ledger):
+        """ledger: the database that holds it; the sink, and for the way back the source."""
+        self._ledger, self._holder = ledger, None
+
+    def _connect(self):
+        return self._ledger.connect(options="-c default_transaction_read_only=off")  # it may be closed by an earlier switch
+
+    def close(self, moment):
+        self._ledger.close()  # a switch may have ended its session
+        self._holder = self._connect()
+        self._holder.execute("SELECT pg_advisory_lock(77)")
+        self._holder.execute(f"""CREATE FUNCTION public.gate() RETURNS trigger LANGUAGE plpgsql AS
+            $$ BEGIN PERFORM pg_advisory_xact_lock(77); RETURN NEW; END $$;
+            CREATE TRIGGER gate BEFORE INSERT OR UPDATE ON kubeferry.cutover FOR EACH ROW WHEN ({self.MOMENTS[moment]}) EXECUTE FUNCTION public.gate()""")
+
+    def open(self):
+        """It bears that the server was restarted meanwhile."""
+        self._holder.close()
+        self._ledger.close()
+        with self._connect() as connection:
+            connection.execute("DROP TRIGGER gate ON kubeferry.cutover; DROP FUNCTION public.gate()")
+
+    def waits(self):
+        """Whether somebody stands at it."""
+        return self._ledger.value(f"SELECT count(*) FROM pg_locks WHERE {self.WAITING}") > 0
+
+    def break_off(self):
+        """Ends the session that stands at it."""
+        self._ledger.execute(f"SELECT pg_terminate_backend(pid) FROM pg_locks WHERE {self.WAITING}")
+
+
 class HeldSteps:
     """A migration of pgbench's tables whose steps can be held one by one; order is the step's serial_job_order.
 

@@ -227,6 +227,19 @@ class Operator:
                 file.write(state)
         return self
 
+    @contextlib.contextmanager
+    def values(self, *settings):
+        """The release with other values of the chart, inside."""
+        upgrade = ["upgrade", self.release, CHART, "--namespace", self.namespace, "--wait", "--timeout", "120s"]
+        lock = os.path.join(self.cluster.directory, "operator.lock")
+        with _locked(lock):
+            self.cluster.helm(*upgrade, *[word for setting in settings for word in ("--set", setting)])
+        try:
+            yield
+        finally:
+            with _locked(lock):
+                self.cluster.helm(*upgrade, "--reset-values")
+
     def uninstall(self):
         self.cluster.helm("uninstall", self.release, "--namespace", self.namespace, "--wait")
         with contextlib.suppress(FileNotFoundError):
