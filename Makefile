@@ -51,9 +51,13 @@ JOBS := -j$(shell nproc)
 
 # What a person's machine needs: the commands, their pages and completions, and the chart that `addon enable` installs.
 SHARE = $(DESTDIR)$(PREFIX)/share
-MANUALS := $(BUILD)/man/kubeferry.1 $(BUILD)/man/kubeferry-migration.1 $(BUILD)/man/kubeferry-addon.1
+MANUALS := $(BUILD)/man/kubeferry.1 $(BUILD)/man/kubeferry-migration.1 $(BUILD)/man/kubeferry-addon.1 $(BUILD)/man/kubeferry-engine.1
 
 $(BUILD)/man/kubeferry.1: $(BUILD)/bin/kubeferry
+	@mkdir -p $(@D)
+	@$< --help-man >$@
+
+$(BUILD)/man/kubeferry-engine.1: $(BUILD)/bin/kubeferry-engine
 	@mkdir -p $(@D)
 	@$< --help-man >$@
 
@@ -66,6 +70,7 @@ install: all $(MANUALS) ## Install into PREFIX (/usr/local), below DESTDIR when 
 		$(SHARE)/fish/vendor_completions.d $(SHARE)/kubeferry
 	install -m 755 $(BUILD)/bin/kubeferry $(BUILD)/bin/kubeferry-engine $(DESTDIR)$(PREFIX)/bin
 	ln -sf kubeferry $(DESTDIR)$(PREFIX)/bin/kubectl-migration
+	install -m 755 cli/kubectl_complete-migration $(DESTDIR)$(PREFIX)/bin
 	install -m 644 $(MANUALS) $(SHARE)/man/man1
 	ln -sf kubeferry-migration.1 $(SHARE)/man/man1/kubectl-migration.1
 	$(BUILD)/bin/kubeferry completion bash >$(SHARE)/bash-completion/completions/kubeferry

@@ -58,6 +58,7 @@ enum {
     O_FORCE,
     O_HELP,
     O_HELP_MARKDOWN,
+    O_HELP_MAN,
     O_VERSION,
     O_COUNT
 };
@@ -275,6 +276,7 @@ static const OptionSpec SPECS[O_COUNT] = {
                          "do without the sink if it is gone, and end what is left of a process that holds the task"},
     [O_HELP] = {.name = "help", .type = OPTION_FLAG, .help = "this page; after a verb, the page of that verb"},
     [O_HELP_MARKDOWN] = {.name = "help-markdown", .type = OPTION_FLAG, .help = "docs/options.md"},
+    [O_HELP_MAN] = {.name = "help-man", .type = OPTION_FLAG, .help = "the manual page"},
     [O_VERSION] = {.name = "version", .type = OPTION_FLAG, .help = "the version"},
 };
 
@@ -416,8 +418,9 @@ static int fill(const OptionValue values[O_COUNT], int verb, EngineOptions *out,
     out->abort = values[O_ABORT].origin != OPTION_UNSET;
     out->help = values[O_HELP].origin != OPTION_UNSET;
     out->help_markdown = values[O_HELP_MARKDOWN].origin != OPTION_UNSET;
+    out->help_man = values[O_HELP_MAN].origin != OPTION_UNSET;
     out->version = values[O_VERSION].origin != OPTION_UNSET;
-    if (out->help || out->help_markdown || out->version)
+    if (out->help || out->help_markdown || out->help_man || out->version)
         return 0;
     if (verb < 0) {
         error_set(err, ERROR_USAGE, "no verb was given");
@@ -463,6 +466,8 @@ void engine_options_answer(const EngineOptions *options, FILE *out)
         options_help(&TABLE, options->verb == VERB_NONE ? -1 : (int)options->verb, &text);
     else if (options->help_markdown)
         options_markdown(&TABLE, &text);
+    else if (options->help_man)
+        options_man(&TABLE, -1, &text);
     else
         buffer_puts(&text, "kubeferry-engine " KUBEFERRY_VERSION "\n");
     fputs(buffer_text(&text), out);

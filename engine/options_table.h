@@ -20,17 +20,17 @@ typedef enum EngineVerb {
     VERB_CLEANUP,
     VERB_RUN,
     VERB_COUNT,
-    VERB_NONE = VERB_COUNT, // only with help, help_markdown or version
+    VERB_NONE = VERB_COUNT, // only with one of the pages below
 } EngineVerb;
 
 typedef struct EngineOptions {
     EngineVerb verb;
-    TaskDocument task; // complete and checked, unless one of help, help_markdown and version is set
+    TaskDocument task; // complete and checked, unless one of the pages below is wanted
     bool force;
     bool check, abort; // of cutover
     bool resume;       // of verify
     int worker_index; // -1: not given; 0: the coordinator of several processes; else one that helps it
-    bool help, help_markdown, version;
+    bool help, help_markdown, help_man, version; // pages
 } EngineOptions;
 
 // An option given as an argument wins over the task document (--task), which wins over the environment. Connection

@@ -132,9 +132,11 @@ def test_installed_files_work(installed, cluster):
     listed = subprocess.run([*inside, "kubectl", "plugin", "list"], text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=env).stdout
     assert os.path.join(installed, "kubectl-migration") in listed
     for page, text in {"kubeferry": "completion bash|zsh|fish", "kubeferry-migration": "migration terminate NAME...", "kubectl-migration": "--migration-object LIST",
-                       "kubeferry-addon": "addon enable"}.items():
+                       "kubeferry-addon": "addon enable", "kubeferry-engine": "--migration-object LIST"}.items():
         shown = subprocess.run(["man", "-P", "cat", "-M", f"{prefix}/share/man", page], text=True, stdout=subprocess.PIPE, check=True, env=env).stdout
         assert text in shown and "0.1.0" in shown, page
+    completed = subprocess.run([*inside, "kubectl", "__complete", "migration", "logs", "--step", "init-s"], text=True, stdout=subprocess.PIPE, env=env).stdout
+    assert completed.splitlines()[:2] == ["init-struct", "init-struct-later"], completed
     fish = f"{prefix}/share/fish/vendor_completions.d/kubeferry.fish"
     found = subprocess.run(["fish", "--no-config", "-c", f"source {fish}; complete -C 'kubeferry migration des'; complete -C 'kubeferry migration create --so'"],
                            text=True, stdout=subprocess.PIPE, check=True, env=env).stdout

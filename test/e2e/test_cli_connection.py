@@ -138,6 +138,48 @@ def test_kinds_of_identity(kf, tmp_path):
     assert "credential plugin kubeferry-no-such-login" in said and "PATH" in said
 
 
+PROXY = """import socket, threading
+def pipe(a, b):
+    while data := a.recv(65536):
+        b.sendall(data)
+    b.shutdown(socket.SHUT_WR)
+def serve(client):
+    request = b""
+    while b"\\r\\n\\r\\n" not in request:
+        request += client.recv(4096)
+    print(request.split(b"\\r\\n")[0].decode(), flush=True)
+    server = socket.create_connection(("10.244.0.1", 6443))
+    client.sendall(b"HTTP/1.1 200 OK\\r\\n\\r\\n")
+    threading.Thread(target=pipe, args=(client, server), daemon=True).start()
+    pipe(server, client)
+listener = socket.create_server(("127.0.0.1", 0))
+print(listener.getsockname()[1], flush=True)
+while True:
+    threading.Thread(target=serve, args=(listener.accept()[0],), daemon=True).start()
+"""
+
+
+def test_through_a_proxy_and_under_another_name(kf, cluster, tmp_path):
+    """Only the proxy knows where the names of the kubeconfig lead to."""
+    kf.create()
+    proxy = cluster.start("/usr/bin/python3", "-c", PROXY, stdout=subprocess.PIPE)
+    try:
+        url = f"http://127.0.0.1:{int(proxy.stdout.readline())}"
+        file = write(tmp_path / "config", kubeconfig(cluster, cluster={"server": "https://kubernetes.default.svc:6443", "proxy-url": url}))
+        assert "mytask" in kf.good("migration", "list", "--kubeconfig", file)
+        assert proxy.stdout.readline() == "CONNECT kubernetes.default.svc:6443 HTTP/1.1\n"
+        other = {"server": "https://cluster.example:6443", "proxy-url": url}
+        file = write(tmp_path / "config", kubeconfig(cluster, cluster=other))
+        assert "cluster.example" in kf.refused("migration", "list", "--kubeconfig", file, code=1)
+        file = write(tmp_path / "config", kubeconfig(cluster, cluster={**other, "tls-server-name": "kubernetes.default.svc"}))
+        assert "mytask" in kf.good("migration", "list", "--kubeconfig", file)
+        file = write(tmp_path / "config", kubeconfig(cluster, cluster={"tls-server-name": "cluster.example"}))
+        assert "cluster.example" in kf.refused("migration", "list", "--kubeconfig", file, code=1)
+    finally:
+        proxy.kill()
+        proxy.wait()
+
+
 def test_as_another_user(kf):
     said = kf.refused("migration", "list", "--as", "nobody-special", code=1)
     assert 'User "nobody-special" cannot list' in said and "Role and a RoleBinding" in said
