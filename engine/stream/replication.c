@@ -54,8 +54,8 @@ static int free_slot(const Context *ctx, Error *err)
                  2, values, &res, err))
         return -1;
     if (PQntuples(res) > 0)
-        log_info("stream", "slot \"%s\" was still held by a walsender of an earlier process (pid %s): ended it", ctx->slot,
-                 PQgetvalue(res, 0, 0));
+        log_info("stream", "slot \"%s\" was still held by a walsender of an earlier process (pid %s): ended it",
+                 ctx->slot, PQgetvalue(res, 0, 0));
     return 0;
 }
 
@@ -131,8 +131,16 @@ static int stream_ended(Replication *r, Error *err)
         pg_error(r->conn, res, err, "the source ended the stream");
         if (strcmp(err->sqlstate, "42704") == 0 || strcmp(err->sqlstate, "55000") == 0) {
             err->code = ERROR_CONDITION;
-            error_hint(err, "the slot or the publication was dropped or changed on the source while changes were followed; "
-                            "put it back, or run cleanup and start again");
+            error_hint(err,
+                       "the slot or the publication was dropped or changed on the source while changes were followed; "
+                       "put it back, or run cleanup and start again");
+        }
+        // PostgreSQL's decoding has had faults after a crash that another start of the stream does not meet again.
+        if (strcmp(err->sqlstate, "XX000") == 0) {
+            err->code = ERROR_TRANSIENT;
+            error_hint(
+                err, "an internal error of the source's server: the stream is begun again; if it comes back, look into "
+                     "the server's log and bring the server to the newest minor release of its version");
         }
         return -1;
     }
@@ -167,7 +175,8 @@ int replication_next(Replication *r, ReplicationEvent *out, Error *err)
         out->reply_requested = out->buffer[KEEPALIVE_SIZE - 1] != 0;
         return 0;
     }
-    error_set(err, ERROR_PROTOCOL, "unknown replication message 0x%02x of %d bytes", (unsigned)(unsigned char)out->buffer[0], len);
+    error_set(err, ERROR_PROTOCOL, "unknown replication message 0x%02x of %d bytes",
+              (unsigned)(unsigned char)out->buffer[0], len);
     PQfreemem(out->buffer);
     out->buffer = NULL;
     return -1;
