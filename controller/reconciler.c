@@ -67,7 +67,6 @@ static void on_progress(void *context, const char *key, const char *pod, Progres
     Task *task = store_task(r->store, key);
     double now = clock_monotonic();
 
-    (void)pod;
     if (!task)
         return;
     bool first = !task->progress || task->progress->said.state != said->state ||
@@ -80,6 +79,8 @@ static void on_progress(void *context, const char *key, const char *pod, Progres
     *said = (ProgressRead){0};
     task->progress->at = now;
     task->progress->work = task->polled;
+    free(task->progress->pod);
+    task->progress->pod = memory_strdup(pod);
     if (first || now - task->progress_written >= progress_interval(r))
         queue_add(r->queue, key);
 }

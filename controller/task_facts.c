@@ -217,8 +217,10 @@ static void listen_to_worker(TaskFacts *facts)
                : facts->plan.count > 0  ? facts->plan.works[facts->plan.count - 1]
                                         : 0;
     const WorkFacts *w = &facts->works[work];
+    bool heard = w->state == WORK_RUNNING && progress && progress->work == work &&
+                 strcmp(progress->pod, w->pod->name) == 0; // and not of the pod before
 
-    if (w->state == WORK_RUNNING && progress && progress->work == work && facts->monotonic - progress->at < FRESH_S) {
+    if (heard && facts->monotonic - progress->at < FRESH_S) {
         facts->said = &progress->said;
         facts->following = (work == STEP_CDC || work == WORK_REVERSE) && progress->said.state == PROGRESS_RUNNING &&
                            progress->said.lsn_applied > 0;

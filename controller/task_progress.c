@@ -8,5 +8,6 @@ void task_progress_free(TaskProgress *progress)
     if (!progress)
         return;
     progress_read_free(&progress->said);
+    free(progress->pod);
     free(progress);
 }

@@ -6,6 +6,7 @@
 
 typedef struct TaskProgress {
     int work;  // whose it is (controller/work.h)
+    char *pod; // name of the one that said it
     double at; // monotonic: when it was said
     ProgressRead said;
 } TaskProgress;
