@@ -71,7 +71,7 @@ def test_a_switch_loses_nothing(cluster, migration, namespace):
         out = command.good("migration", "verify", migration.name, "--sample", "30", "--wait", "--timeout", "120")
         assert 0 < int(re.search(r"Equal: (\d+) rows", out)[1]) < before, out
         eventually(lambda: len(writer.written) > before + 20, 60, "commits after the verification")
-        out = command.good("migration", "cutover", migration.name, "--verification", "required", "--auto-approve", "--wait", "--timeout", "120")
+        out = command.good("migration", "cutover", migration.name, "--verification", "final", "--auto-approve", "--wait", "--timeout", "120")
         assert "switched to the sink: " in out, out
         eventually(lambda: writer.refused > 0, 30, "a refused write")
     task = migration.wait_for_condition("Ready", reason="CutOver", timeout=60)
