@@ -205,8 +205,8 @@ static bool withdrawn(const TaskFacts *f, int work, const SpecSwitch *wanted)
                                   (work_is_failed(w) && !task_facts_switch_is(f, work, "done")));
 }
 
-// Its checks refused it, or something was away, before any write was kept away: it may be tried again by itself. So must
-// what ended in the middle, which the next one undoes or, after the switch, finishes.
+// Its checks refused it, or something was away, before any write was kept away: it may be tried again by itself. So
+// must what ended in the middle, which the next one undoes or, after the switch, finishes.
 static bool may_repeat(const TaskFacts *f, int work)
 {
     bool kept_away = f->words[work] && f->words[work]->cutover_blocked > 0;
