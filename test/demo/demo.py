@@ -66,14 +66,70 @@ def password_environment(servers):
     return {**os.environ, "PGPASSFILE": path}
 
 
+class Stops:
+    """Signals that are to stop the demo. Python loses what a handler raises inside a destructor, so they are remembered, and
+    whoever waits looks for them."""
+
+    NUMBERS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+    def __init__(self):
+        self._came, self._deferred = None, False
+
+    def catch(self):
+        for number in self.NUMBERS:
+            signal.signal(number, self._on_signal)
+
+    def _on_signal(self, number, _frame):
+        self._came = self._came or number
+        self.look()
+
+    def look(self):
+        if self._came and not self._deferred:
+            raise KeyboardInterrupt if self._came == signal.SIGINT else SystemExit(143)
+
+    @contextlib.contextmanager
+    def deferred(self):
+        """Heeded at its end: a process that is just being started could not be ended yet."""
+        self._deferred = True
+        try:
+            yield
+        finally:
+            self._deferred = False
+        self.look()
+
+
+stops = Stops()
+
+
+@contextlib.contextmanager
+def running_engine(*arguments, **options):
+    engine = None
+    try:
+        with stops.deferred():
+            engine = subprocess.Popen(arguments, **options)
+        yield engine
+    finally:
+        if engine and engine.poll() is None:
+            engine.kill()
+            engine.wait()
+
+
 def wait_for(engine, port, condition, what, timeout):
     def look():
+        stops.look()
         if engine.poll() is not None:
             raise Failure(f"the engine ended before {what}, exit code {engine.returncode}")
         with contextlib.suppress(OSError, ValueError):
             document = progress(port)
             return document if condition(document) else None
     return eventually(look, timeout, what, 0.1)
+
+
+def pause(seconds):
+    end = time.monotonic() + seconds
+    while (left := end - time.monotonic()) > 0:
+        stops.look()
+        time.sleep(min(left, 0.5))
 
 
 def compare(source, sink):
@@ -100,12 +156,11 @@ def migrate(source, sink, options, environment):
         shop = file.read()
     with Pgbench(source, rate=options.rate) as bank, Pgbench(source, rate=options.rate // 4, clients=1, script=shop) as shopping:
         started = time.monotonic()
-        engine = subprocess.Popen([*engine_arguments("run", source, sink), "--jobs", str(options.jobs),
-                                   "--listen", f"127.0.0.1:{port}"], env=environment)
-        try:
+        arguments = [*engine_arguments("run", source, sink), "--jobs", str(options.jobs), "--listen", f"127.0.0.1:{port}"]
+        with running_engine(*arguments, env=environment) as engine:
             wait_for(engine, port, is_streaming, "the copy's end", 300)
             copied = time.monotonic() - started
-            time.sleep(options.follow)
+            pause(options.follow)
             for writer in (bank, shopping):
                 if not writer.running():
                     raise Failure("a writer ended too early: " + writer.process.stdout.read())
@@ -118,10 +173,6 @@ def migrate(source, sink, options, environment):
             engine.send_signal(signal.SIGTERM)
             if engine.wait(60) != 0:
                 raise Failure(f"the engine did not stop cleanly: exit code {engine.returncode}")
-        finally:
-            if engine.poll() is None:
-                engine.kill()
-                engine.wait()
     verify = subprocess.run([*engine_arguments("verify", source, sink), "--jobs", str(options.jobs)], env=environment,
                             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     return document, verify, seconds
@@ -183,8 +234,7 @@ def main():
     parser.add_argument("--jobs", type=int, default=2, help="workers of the engine (%(default)s)")
     parser.add_argument("--follow", type=float, default=8, help="seconds of writing after the copy (%(default)s)")
     options = parser.parse_args()
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda *_: sys.exit(143))
+    stops.catch()
     try:
         show(options)
     except KeyboardInterrupt:
