@@ -5,7 +5,6 @@
 #
 #   cluster.sh binary              compile the components unless the cache has them; prints the file (5 to 10 minutes cold)
 #   cluster.sh helm                compile Helm unless the cache has it; prints the file (2 minutes cold)
-#   cluster.sh kubectl             print the file of a kubectl that is new enough: the machine's, else one compiled (once)
 #   cluster.sh up DIR              start it; DIR/kubeconfig is the admin's; about 7 s. Running already: nothing happens
 #   cluster.sh restart DIR NAME    kill one component (kube-apiserver, etcd, kubelet, …) and start it again
 #   cluster.sh exec DIR CMD...     run CMD inside its network namespace, KUBECONFIG set
@@ -38,60 +37,51 @@ find_go() { # sets GO
 	GO=$dir/bin/go
 }
 
-binary() {
-	local x=k8s.io/component-base/version cache=$CACHE/kube target
-	target=$cache/kube-$(cat "$HERE"/main.go "$HERE"/go.mod "$HERE"/go.sum | sha256sum | cut -c1-16)
-	mkdir -p "$cache"
-	exec 9>"$cache/.lock"
-	flock 9
-	if [ ! -x "$target" ]; then
-		echo "cluster.sh: compiling Kubernetes $KUBE_VERSION, once; this takes 5 to 10 minutes" >&2
-		find_go
-		(cd "$HERE" && CGO_ENABLED=0 "$GO" build -trimpath -o "$target.part" \
-			-ldflags "-s -w -X $x.gitVersion=$KUBE_VERSION -X $x.gitMajor=1 -X $x.gitMinor=34 -X $x.gitTreeState=clean" .) >&2
-		mv "$target.part" "$target"
-	fi
-	exec 9>&-
-	echo "$target"
-}
-
-helm_binary() {
-	local x=helm.sh/helm/v3 cache=$CACHE/helm target
-	target=$cache/helm-$HELM_VERSION
-	mkdir -p "$cache"
-	exec 9>"$cache/.lock"
-	flock 9
-	if [ ! -x "$target" ]; then
-		echo "cluster.sh: compiling Helm $HELM_VERSION, once" >&2
-		# What its releases are linked with: the version, and the Kubernetes that `helm template` has in mind.
-		find_go
-		CGO_ENABLED=0 GOBIN=$cache/part "$GO" install -trimpath -ldflags "-s -w -X $x/internal/version.version=$HELM_VERSION \
-			-X $x/pkg/chartutil.k8sVersionMajor=1 -X $x/pkg/chartutil.k8sVersionMinor=34" "$x/cmd/helm@$HELM_VERSION" >&2
-		mv "$cache/part/helm" "$target"
-	fi
-	exec 9>&-
-	echo "$target"
-}
-
-kubectl_binary() {
-	local x=k8s.io/component-base/version minor target=$CACHE/kubectl-$KUBE_VERSION/kubectl
-	minor=$(kubectl version --client -o json 2>/dev/null | sed -n 's/.*"minor": "\([0-9]*\).*/\1/p') || true
-	if [ "${minor:-0}" -ge $KUBECTL_MINOR_MIN ]; then
-		command -v kubectl
-		return
-	fi
+compile_once() { # file what builder: prints the file; the builder is called with where to write it
+	local target=$1
 	mkdir -p "${target%/*}"
 	exec 9>"${target%/*}/.lock"
 	flock 9
 	if [ ! -x "$target" ]; then
-		echo "cluster.sh: compiling kubectl $KUBE_VERSION, once" >&2
-		find_go
-		(cd "$HERE/kubectl" && CGO_ENABLED=0 "$GO" build -trimpath -o "$target.part" -ldflags \
-			"-s -w -X $x.gitVersion=$KUBE_VERSION -X $x.gitMajor=1 -X $x.gitMinor=34" .) >&2
-		mv "$target.part" "$target"
+		echo "cluster.sh: compiling $2" >&2
+		{ find_go && "$3" "$target.part" && mv "$target.part" "$target"; } >&2 || return 1
 	fi
 	exec 9>&-
 	echo "$target"
+}
+
+kube_flags() { # what the components say of their version
+	local x=k8s.io/component-base/version
+	echo "-s -w -X $x.gitVersion=$KUBE_VERSION -X $x.gitMajor=1 -X $x.gitMinor=34 -X $x.gitTreeState=clean"
+}
+
+build_kube() { (cd "$HERE" && CGO_ENABLED=0 "$GO" build -trimpath -o "$1" -ldflags "$(kube_flags)" .); }
+build_kubectl() { (cd "$HERE/kubectl" && CGO_ENABLED=0 "$GO" build -trimpath -o "$1" -ldflags "$(kube_flags)" .); }
+
+build_helm() { # linked with what its releases are: the version, and the Kubernetes that `helm template` has in mind
+	local x=helm.sh/helm/v3
+	CGO_ENABLED=0 GOBIN=${1%/*}/part "$GO" install -trimpath -ldflags "-s -w -X $x/internal/version.version=$HELM_VERSION \
+		-X $x/pkg/chartutil.k8sVersionMajor=1 -X $x/pkg/chartutil.k8sVersionMinor=34" "$x/cmd/helm@$HELM_VERSION" &&
+		mv "${1%/*}/part/helm" "$1"
+}
+
+binary() {
+	compile_once "$CACHE/kube/kube-$(cat "$HERE"/main.go "$HERE"/go.mod "$HERE"/go.sum | sha256sum | cut -c1-16)" \
+		"Kubernetes $KUBE_VERSION, once; this takes 5 to 10 minutes" build_kube
+}
+
+helm_binary() { compile_once "$CACHE/helm/helm-$HELM_VERSION" "Helm $HELM_VERSION, once" build_helm; }
+
+kubectl_minor() { # of the machine's; 0: there is none
+	kubectl version --client -o json 2>/dev/null | sed -n 's/.*"minor": "\([0-9]*\).*/\1/p' | grep . || echo 0
+}
+
+kubectl_binary() { # the machine's if it is new enough
+	if [ "$(kubectl_minor)" -ge $KUBECTL_MINOR_MIN ]; then
+		command -v kubectl
+	else
+		compile_once "$CACHE/kubectl-$KUBE_VERSION/kubectl" "kubectl $KUBE_VERSION, once" build_kubectl
+	fi
 }
 
 inside() { nsenter --net="/proc/$(cat "$D/run/netns.pid")/ns/net" "$@"; }
@@ -215,7 +205,6 @@ write_node_config() {
 up() {
 	local KUBE kubectl
 	KUBE=$(binary)
-	kubectl=$(kubectl_binary)
 	if [ -f "$D/run/netns.pid" ]; then
 		if kill -0 "$(cat "$D/run/netns.pid")" 2>/dev/null; then
 			echo "cluster.sh: $D is running already" >&2
@@ -223,6 +212,7 @@ up() {
 		fi
 		down # what a killed run left
 	fi
+	kubectl=$(kubectl_binary)
 	mkdir -p "$D"/{pki,log,run,cni,bin}
 	cd "$D"
 	ln -s "$kubectl" bin/kubectl
@@ -295,7 +285,6 @@ shift
 case $verb in
 binary) binary ;;
 helm) helm_binary ;;
-kubectl) kubectl_binary ;;
 restart) D=$(realpath "$1"); restart "$2" ;;
 up | down)
 	[ "$(id -u)" -eq 0 ] || { echo "cluster.sh: $verb needs root (network namespaces, mounts)" >&2; exit 77; }

@@ -24,8 +24,6 @@ if [ -z "${KUBEFERRY_E2E_CLUSTER:-}" ]; then
 fi
 KUBEFERRY_IMAGES=$(test/images/build.sh) || fail "the images could not be built"
 export KUBEFERRY_IMAGES
-kubectl=$(test/cluster/cluster.sh kubectl) || fail "there is no kubectl that is new enough, and none could be compiled"
-case $kubectl in "$(command -v kubectl)") ;; *) export PATH=${kubectl%/*}:$PATH ;; esac
 test/cluster/cluster.sh up "$KUBEFERRY_E2E_CLUSTER" || fail "the cluster did not start"
 
 worst=0
