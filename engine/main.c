@@ -231,7 +231,7 @@ int main(int argc, char **argv)
     }
     if (engine_options_parse(argc, argv, &options, &err)) {
         code = refuse(&options, &err);
-    } else if (options.help || options.help_markdown || options.help_man || options.version) {
+    } else if (engine_options_want_page(&options)) {
         engine_options_answer(&options, stdout);
         code = EXIT_DONE;
     } else {

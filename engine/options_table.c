@@ -408,6 +408,11 @@ static int check_worker(const EngineOptions *options, Error *err)
                      workers - 1, workers, options->worker_index);
 }
 
+bool engine_options_want_page(const EngineOptions *options)
+{
+    return options->help || options->help_markdown || options->help_man || options->version;
+}
+
 static int fill(const OptionValue values[O_COUNT], int verb, EngineOptions *out, Error *err)
 {
     out->verb = verb < 0 ? VERB_NONE : (EngineVerb)verb;
@@ -420,7 +425,7 @@ static int fill(const OptionValue values[O_COUNT], int verb, EngineOptions *out,
     out->help_markdown = values[O_HELP_MARKDOWN].origin != OPTION_UNSET;
     out->help_man = values[O_HELP_MAN].origin != OPTION_UNSET;
     out->version = values[O_VERSION].origin != OPTION_UNSET;
-    if (out->help || out->help_markdown || out->help_man || out->version)
+    if (engine_options_want_page(out))
         return 0;
     if (verb < 0) {
         error_set(err, ERROR_USAGE, "no verb was given");

@@ -38,5 +38,7 @@ typedef struct EngineOptions {
 MUST_CHECK int engine_options_parse(int argc, char **argv, EngineOptions *out, Error *err);
 void engine_options_free(EngineOptions *options);
 const char *engine_verb_name(EngineVerb verb); // "init-data"
-// What --help (of the verb, if one was given), --help-markdown or --version asks for.
+// Whether one of them is wanted, and nothing else.
+bool engine_options_want_page(const EngineOptions *options);
+// What --help (of the verb, if one was given), --help-markdown, --help-man or --version asks for.
 void engine_options_answer(const EngineOptions *options, FILE *out);
