@@ -33,10 +33,12 @@ static Wake relay_wait(const Relay *r, WaitFor what)
         {.fd = PQsocket(r->sink), .events = (short)(POLLIN | (what == FOR_SINK_ROOM ? POLLOUT : 0))},
         {.fd = what == FOR_SOURCE_ROWS ? PQsocket(r->source) : -1, .events = POLLIN},
     };
-    int timeout = what == FOR_SOURCE_ROWS && !PQsslInUse(r->source) ? WAKE_POLL_MS
-                  : PQsslInUse(r->source) || PQsslInUse(r->sink)    ? TLS_POLL_MS
-                                                                    : -1;
+    int timeout = -1;
 
+    if (what == FOR_SOURCE_ROWS && !PQsslInUse(r->source))
+        timeout = WAKE_POLL_MS;
+    else if (PQsslInUse(r->source) || PQsslInUse(r->sink))
+        timeout = TLS_POLL_MS;
     while (poll(p, 4, timeout) < 0 && errno == EINTR)
         ;
     if (p[0].revents || p[1].revents)
