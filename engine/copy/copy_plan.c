@@ -4,6 +4,7 @@
 
 #include "common/base/memory.h"
 #include "common/base/stop.h"
+#include "engine/catalog/block_range.h"
 #include "engine/pg/quote.h"
 
 #include <string.h>
@@ -11,7 +12,7 @@
 #define MIB (INT64_C(1024) * 1024)
 // Emptying locks each table with its TOAST table and indexes: the lock table of a server with default settings has
 // room.
-enum { TABLES_A_TRANSACTION = 200, CHUNKS_A_JOB = 8, CHUNKS_MAX = 20000 };
+enum { TABLES_A_TRANSACTION = 200, CHUNKS_A_JOB = 8 };
 static const int64_t CHUNK_BYTES_MIN = 16 * MIB, CHUNK_BYTES_MAX = 512 * MIB;
 
 int64_t copy_plan_chunk_bytes(int64_t total_bytes, int jobs)
@@ -22,26 +23,20 @@ int64_t copy_plan_chunk_bytes(int64_t total_bytes, int jobs)
 
 size_t copy_plan_count(const Relation *relation, int64_t chunk_bytes, bool by_ctid)
 {
-    if (!by_ctid || relation->bytes <= chunk_bytes)
-        return 1;
-    int64_t count = (relation->bytes + chunk_bytes - 1) / chunk_bytes;
-    if (count > CHUNKS_MAX)
-        count = CHUNKS_MAX;
-    // A chunk is at least one block: with large TOAST values a block of the heap may stand for many megabytes.
-    return (size_t)(count > relation->heap_blocks ? (relation->heap_blocks > 0 ? relation->heap_blocks : 1) : count);
+    return by_ctid ? block_range_count(relation->bytes, relation->heap_blocks, chunk_bytes) : 1;
 }
 
 void copy_plan_cut(const Relation *relation, int32_t id, size_t count, Chunk *chunks)
 {
-    int64_t parts = (int64_t)count;
-
-    for (int64_t i = 0; i < parts; i++)
+    for (size_t i = 0; i < count; i++) {
+        const BlockRange range = block_range_part(relation->heap_blocks, count, i);
         chunks[i] = (Chunk){.relation = id,
                             .number = (int32_t)i + 1,
-                            .first_block = relation->heap_blocks * i / parts,
-                            .end_block = i + 1 < parts ? relation->heap_blocks * (i + 1) / parts : -1,
+                            .first_block = range.first,
+                            .end_block = range.end,
                             .whole = count == 1,
-                            .bytes = relation->bytes / parts};
+                            .bytes = relation->bytes / (int64_t)count};
+    }
 }
 
 // ---- emptying ----------------------------------------------------------------------------------------------------

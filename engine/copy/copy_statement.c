@@ -3,6 +3,7 @@
 #include "engine/copy/copy_statement.h"
 
 #include "common/base/memory.h"
+#include "engine/catalog/block_range.h"
 #include "engine/catalog/modifier.h"
 #include "engine/pg/quote.h"
 
@@ -92,10 +93,8 @@ void copy_statement_source(const CopyTable *table, const Chunk *chunk, Buffer *s
         buffer_printf(sql, " TO STDOUT%s", format);
         return;
     }
-    buffer_printf(sql, "COPY (SELECT %s FROM ONLY %s WHERE ctid >= '(%lld,0)'::pg_catalog.tid", table->columns,
-                  table->source, (long long)chunk->first_block);
-    if (chunk->end_block >= 0)
-        buffer_printf(sql, " AND ctid < '(%lld,0)'::pg_catalog.tid", (long long)chunk->end_block);
+    buffer_printf(sql, "COPY (SELECT %s FROM ONLY %s WHERE ", table->columns, table->source);
+    block_range_condition(sql, "ctid", (BlockRange){chunk->first_block, chunk->end_block});
     buffer_printf(sql, ") TO STDOUT%s", format);
 }
 

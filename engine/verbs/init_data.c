@@ -7,6 +7,7 @@
 #include "common/base/memory.h"
 #include "common/base/stop.h"
 #include "engine/apply/apply.h"
+#include "engine/catalog/block_range.h"
 #include "engine/copy/copy_plan.h"
 #include "engine/copy/copy_run.h"
 #include "engine/copy/copy_snapshot.h"
@@ -23,8 +24,7 @@ enum {
     PAUSE_MS = 1000,
     PAUSE_MAX_MS = 30000,
     TERMINATE_POLLS = 100,
-    TERMINATE_POLL_MS = 100,
-    CTID_SINCE = 140000
+    TERMINATE_POLL_MS = 100
 };
 
 typedef struct InitData { // one try
@@ -254,7 +254,7 @@ static int plan(InitData *d, Error *err)
         return -1;
     if (copy_plan_write(d->ledger->conn, d->ledger->task.id, d->items, d->item_count,
                         copy_plan_chunk_bytes(total, ctx->task->jobs * ctx->task->workers),
-                        ctx->source_version >= CTID_SINCE, d->snapshot.lsn, err) ||
+                        ctx->source_version >= BLOCK_RANGE_SINCE, d->snapshot.lsn, err) ||
         (d->replica_role && pg_exec(d->ledger->conn, "RESET session_replication_role", err)) || load_relations(d, err))
         return -1;
     set_totals(d);

@@ -11,5 +11,7 @@ typedef struct VerifyLarge VerifyLarge;
 size_t verify_large_chunks(const VerifyPair *pair, const Relation *relation);
 VerifyLarge *verify_large_new(const Relation *relation, size_t chunks);
 void verify_large_free(VerifyLarge *large);
+// The next chunk that nobody has; false when all are taken.
+bool verify_large_take(VerifyLarge *large, size_t *chunk);
 // Compares chunk number `chunk` (from 0; each once), from any thread. The worker of the last one reports the table.
 MUST_CHECK int verify_large_chunk(VerifyLarge *large, const VerifyWorker *worker, size_t chunk, Error *err);

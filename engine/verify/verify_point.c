@@ -17,6 +17,7 @@
 #include <string.h>
 
 static const char LOGGER[] = "verify";
+#define SAVEPOINT "kubeferry_verify" // before the first statement that touches a table
 enum { POLL_MS = 200, HOLD_SECONDS = 60, SAY_SECONDS = 10 };
 
 // ---- transactions ------------------------------------------------------------------------------------------------
@@ -27,7 +28,7 @@ static int settle(PGconn *conn, Error *err)
     bool has_jit = PQserverVersion(conn) >= 110000;
     return pg_execf(
         conn, err,
-        "SET LOCAL max_parallel_workers_per_gather = 0; SET LOCAL work_mem = '16MB'; %s SAVEPOINT " VERIFY_SAVEPOINT,
+        "SET LOCAL max_parallel_workers_per_gather = 0; SET LOCAL work_mem = '16MB'; %s SAVEPOINT " SAVEPOINT,
         has_jit ? "SET LOCAL jit = off;" : "");
 }
 
@@ -340,6 +341,14 @@ int verify_point_take_still(const Context *ctx, Progress *progress, double deadl
     }
     out->dialect.sample = 0;
     return 0;
+}
+
+int verify_pair_unlock(const VerifyPair *pair, Error *err)
+{
+    return pg_exec(pair->source, "ROLLBACK TO SAVEPOINT " SAVEPOINT, err) ||
+                   pg_exec(pair->sink, "ROLLBACK TO SAVEPOINT " SAVEPOINT, err)
+               ? -1
+               : 0;
 }
 
 static void cancel_one(PGcancel *cancel)

@@ -20,10 +20,6 @@ typedef struct VerifyPoint {
     double deadline; // monotonic: beyond it the comparison fails; 0: none
 } VerifyPoint;
 
-// Statements that touch tables run after this savepoint, and going back to it gives their locks back: a transaction
-// that reads 20,000 tables would otherwise overflow the lock table of the server.
-#define VERIFY_SAVEPOINT "kubeferry_verify"
-
 // With a slot: meets the cdc process through the ledger, or, when none runs, applies up to the point itself. Without:
 // ordinary snapshots. Tables still being copied, another verify under way, an old transaction that holds up the slot
 // for 30 s: an error. Whatever happens, a cdc process that was held goes on.
@@ -31,6 +27,9 @@ MUST_CHECK int verify_point_take(const Context *ctx, Progress *progress, VerifyP
 // While neither end takes writes: ordinary snapshots, which then show the same moment.
 MUST_CHECK int verify_point_take_still(const Context *ctx, Progress *progress, double deadline, VerifyPoint *out,
                                        Error *err);
+// Gives the locks on tables back that a pair's statements took: a transaction that reads 20,000 tables would otherwise
+// overflow the lock table of the server.
+MUST_CHECK int verify_pair_unlock(const VerifyPair *pair, Error *err);
 // Ends the statements that still run and closes the connections.
 void verify_point_release(VerifyPoint *point);
 // Ends the statements that still run, from any thread.

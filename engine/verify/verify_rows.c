@@ -125,6 +125,11 @@ void verify_rows_add_bucket(VerifyTable *table, uint32_t number, int64_t source_
     table->buckets[table->bucket_count++] = (VerifyBucket){number, source_rows, sink_rows};
 }
 
+bool verify_rows_are_equal(const VerifyTable *table)
+{
+    return table->plan.comparable && !table->plan.problem && table->bucket_count == 0;
+}
+
 int verify_rows_end(const VerifyWorker *worker, VerifyTable *table, Error *err)
 {
     if (table->bucket_count > 0 && (list_rows(worker, table, err) || check_rewritten(worker, table, false, err) ||

@@ -32,5 +32,6 @@ typedef struct VerifyTable {
 void verify_rows_add_bucket(VerifyTable *table, uint32_t number, int64_t source_rows, int64_t sink_rows);
 // Differences of the tables themselves, and what else is to be known of them.
 void verify_rows_tell_plan(const VerifyWorker *worker, const VerifyTable *table);
+bool verify_rows_are_equal(const VerifyTable *table); // once all buckets are compared
 // All buckets are compared: lists the rows of those that differ, and reports the table.
 MUST_CHECK int verify_rows_end(const VerifyWorker *worker, VerifyTable *table, Error *err);

@@ -192,14 +192,7 @@ static void put_sample(Buffer *sql, const VerifyDialect *dialect, const VerifyPl
     buffer_printf(sql, ") >> 40 & 1023) < %u", dialect->sample);
 }
 
-static void put_range(Buffer *sql, const VerifyRange *range)
-{
-    buffer_printf(sql, " WHERE t.ctid >= '(%lld,0)'::pg_catalog.tid", (long long)range->first_block);
-    if (range->end_block >= 0)
-        buffer_printf(sql, " AND t.ctid < '(%lld,0)'::pg_catalog.tid", (long long)range->end_block);
-}
-
-void verify_sql_buckets(Buffer *sql, const VerifyDialect *dialect, const VerifyPlan *plan, const VerifyRange *range,
+void verify_sql_buckets(Buffer *sql, const VerifyDialect *dialect, const VerifyPlan *plan, const BlockRange *range,
                         bool sink, size_t index)
 {
     const char *by = plan->key_count ? "k" : "h"; // without a key its hash would be the row's, reckoned twice
@@ -214,8 +207,10 @@ void verify_sql_buckets(Buffer *sql, const VerifyDialect *dialect, const VerifyP
     put_row_hash(sql, dialect, plan->columns, plan->column_count);
     buffer_puts(sql, " AS h");
     put_from(sql, plan, sink);
-    if (range)
-        put_range(sql, range);
+    if (range) {
+        buffer_puts(sql, " WHERE ");
+        block_range_condition(sql, "t.ctid", *range);
+    }
     put_sample(sql, dialect, plan, range ? "AND" : "WHERE");
     // OFFSET 0 hides the key's statistics from the planner: it would expect a group a row, and sort.
     buffer_puts(sql, " OFFSET 0) AS x GROUP BY 2");

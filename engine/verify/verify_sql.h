@@ -3,6 +3,7 @@
 #pragma once
 
 #include "common/base/buffer.h"
+#include "engine/catalog/block_range.h"
 #include "engine/verify/verify_plan.h"
 
 enum {
@@ -22,13 +23,9 @@ typedef struct VerifyDialect {
 VerifyDialect verify_dialect(int source_version, int sink_version, bool same_hash);
 extern const char verify_sql_probe[]; // from version 11 on
 
-typedef struct VerifyRange { // blocks of a table on one end
-    int64_t first_block, end_block; // end_block: -1: to the table's end
-} VerifyRange;
-
 // One SELECT: index, bucket, number of rows, sum of the rows' hashes; a row a bucket that is not empty.
-// range: NULL takes the whole table; read by itself from version 14 on (a TID range scan).
-void verify_sql_buckets(Buffer *sql, const VerifyDialect *dialect, const VerifyPlan *plan, const VerifyRange *range,
+// range: NULL takes the whole table.
+void verify_sql_buckets(Buffer *sql, const VerifyDialect *dialect, const VerifyPlan *plan, const BlockRange *range,
                         bool sink, size_t index);
 // The rows of some buckets, $1 a bitmap of them (bytea): key hash, row hash, then the columns that name the row (the
 // key's, or the first ones), each cut; ordered by the two hashes.

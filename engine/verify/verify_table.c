@@ -125,7 +125,7 @@ static int note_equal(Batch *batch, Error *err)
         const VerifyTable *table = &batch->tables[i];
         tables[i] = table->plan.relation;
         rows[i] = table->rows;
-        equal[i] = table->plan.comparable && !table->plan.problem && table->bucket_count == 0;
+        equal[i] = verify_rows_are_equal(table);
     }
     return verify_resume_note(batch->worker->resume, tables, rows, equal, batch->count, err);
 }
@@ -144,11 +144,7 @@ static int compare(Batch *batch, Error *err)
     }
     if (note_equal(batch, err))
         return -1;
-    // Gives the locks back.
-    if (pg_exec(worker->pair->source, "ROLLBACK TO SAVEPOINT " VERIFY_SAVEPOINT, err) ||
-        pg_exec(worker->pair->sink, "ROLLBACK TO SAVEPOINT " VERIFY_SAVEPOINT, err))
-        return -1;
-    return 0;
+    return verify_pair_unlock(worker->pair, err);
 }
 
 static void show_batch(const Batch *batch)

@@ -20,7 +20,7 @@ typedef struct Queue {
     const Relation **tables;
     size_t count, next;
     VerifyLarge **large; // begun; the last one may have chunks that nobody took
-    size_t large_count, chunks, next_chunk;
+    size_t large_count;
     VerifyPoint *point;
     VerifyReport *report;
     VerifyResume *resume;
@@ -42,18 +42,29 @@ typedef struct Piece { // of work
     size_t chunk;
 } Piece;
 
-static void open_large(Queue *queue, const Relation *relation, size_t chunks)
+static bool take_chunk(Queue *queue, Piece *piece)
 {
-    queue->large = memory_realloc(queue->large, (queue->large_count + 1) * sizeof(VerifyLarge *));
-    queue->large[queue->large_count++] = verify_large_new(relation, chunks);
-    queue->chunks = chunks;
-    queue->next_chunk = 0;
+    VerifyLarge *last = queue->large_count ? queue->large[queue->large_count - 1] : NULL;
+
+    if (!last || !verify_large_take(last, &piece->chunk))
+        return false;
+    piece->large = last;
+    return true;
 }
 
-static void take_chunk(Queue *queue, Piece *piece)
+// Whether the next table is one to be cut: then it is begun.
+static bool open_large(Queue *queue)
 {
-    piece->large = queue->large[queue->large_count - 1];
-    piece->chunk = queue->next_chunk++;
+    const Relation *next = queue->tables[queue->next];
+    // One worker reads it in one go: a whole scan is what a server keeps out of its cache.
+    size_t chunks = queue->point->count > 1 ? verify_large_chunks(&queue->point->pairs[0], next) : 1;
+
+    if (chunks == 1)
+        return false;
+    queue->large = memory_realloc(queue->large, (queue->large_count + 1) * sizeof(VerifyLarge *));
+    queue->large[queue->large_count++] = verify_large_new(next, chunks);
+    queue->next++;
+    return true;
 }
 
 static void take_tables(Queue *queue, Piece *piece)
@@ -78,20 +89,14 @@ static bool take(Queue *queue, Piece *piece)
 {
     *piece = (Piece){0};
     pthread_mutex_lock(&queue->lock);
-    bool any = !queue->failed && (queue->next_chunk < queue->chunks || queue->next < queue->count);
-    if (any && queue->next_chunk == queue->chunks) {
-        const Relation *next = queue->tables[queue->next];
-        // One worker reads it in one go: a whole scan is what a server keeps out of its cache.
-        size_t chunks = queue->point->count > 1 ? verify_large_chunks(&queue->point->pairs[0], next) : 1;
-        if (chunks > 1) {
-            open_large(queue, next, chunks);
-            queue->next++;
-        }
+    bool any = !queue->failed;
+    if (any && !take_chunk(queue, piece)) {
+        any = queue->next < queue->count;
+        if (any && open_large(queue))
+            any = take_chunk(queue, piece);
+        else if (any)
+            take_tables(queue, piece);
     }
-    if (any && queue->next_chunk < queue->chunks)
-        take_chunk(queue, piece);
-    else if (any)
-        take_tables(queue, piece);
     pthread_mutex_unlock(&queue->lock);
     return any;
 }

@@ -114,7 +114,7 @@ static void a_chunk_is_a_range_of_blocks(void **state)
     (void)state;
     const VerifyPlan plan = keyed();
     VerifyDialect dialect = verify_dialect(150000, 150000, true);
-    const VerifyRange middle = {.first_block = 10, .end_block = 20}, last = {.first_block = 20, .end_block = -1};
+    const BlockRange middle = {.first = 10, .end = 20}, last = {.first = 20, .end = -1};
     auto_buffer Buffer sql = {0};
 
     dialect.sample = 512;
