@@ -4,6 +4,7 @@
 import contextlib
 
 import psycopg
+import switch_gate
 
 
 class Hold:
@@ -35,8 +36,6 @@ class SwitchGate:
 
     MOMENTS = {"blocked": "NEW.state = 'draining' AND NEW.answered_lsn IS NULL", "draining": "NEW.state = 'draining' AND NEW.answered_lsn IS NOT NULL",
                "switching": "NEW.state = 'done' AND NOT NEW.finished", "tidying": "NEW.finished"}
-    WAITING = "locktype = 'advisory' AND objid = 77 AND NOT granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
-
     def __init__(self, ledger):
         """ledger: the database that holds it; the sink, and for the way back the source."""
         self._ledger, self._holder = ledger, None
@@ -47,25 +46,23 @@ class SwitchGate:
     def close(self, moment):
         self._ledger.close()  # a switch may have ended its session
         self._holder = self._connect()
-        self._holder.execute("SELECT pg_advisory_lock(77)")
-        self._holder.execute(f"""CREATE FUNCTION public.gate() RETURNS trigger LANGUAGE plpgsql AS
-            $$ BEGIN PERFORM pg_advisory_xact_lock(77); RETURN NEW; END $$;
-            CREATE TRIGGER gate BEFORE INSERT OR UPDATE ON kubeferry.cutover FOR EACH ROW WHEN ({self.MOMENTS[moment]}) EXECUTE FUNCTION public.gate()""")
+        self._holder.execute(switch_gate.HOLD)
+        self._holder.execute(switch_gate.make(self.MOMENTS[moment]))
 
     def open(self):
         """It bears that the server was restarted meanwhile."""
         self._holder.close()
         self._ledger.close()
         with self._connect() as connection:
-            connection.execute("DROP TRIGGER gate ON kubeferry.cutover; DROP FUNCTION public.gate()")
+            connection.execute(switch_gate.REMOVE)
 
     def waits(self):
         """Whether somebody stands at it."""
-        return self._ledger.value(f"SELECT count(*) FROM pg_locks WHERE {self.WAITING}") > 0
+        return self._ledger.value(switch_gate.COUNT_WAITING) > 0
 
     def break_off(self):
         """Ends the session that stands at it."""
-        self._ledger.execute(f"SELECT pg_terminate_backend(pid) FROM pg_locks WHERE {self.WAITING}")
+        self._ledger.execute(switch_gate.END_WAITING)
 
 
 class HeldSteps:

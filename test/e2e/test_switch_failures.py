@@ -2,6 +2,7 @@
 """The switch meets a failure at each of its steps while an application writes: the source takes writes again and its changes are
 followed, or the sink has taken over; no acknowledged row is lost."""
 
+import contextlib
 import os
 import signal
 
@@ -68,13 +69,20 @@ class Attempts:
         assert self.migration.leftovers() == []
 
 
-def test_the_worker_is_killed_sessions_and_drains_do_not_end(migration):
+@contextlib.contextmanager
+def attempts_of(migration, first):
+    """A migration that an application writes to, whose first attempt to switch is on its way to the closed gate at blocked."""
     followed(migration)
     with Writer(migration.source) as writer:
         attempts = Attempts(migration, writer)
+        attempts.gate.close("blocked")
+        attempts.ask(first)
+        yield attempts
+
+
+def test_the_worker_is_killed_sessions_and_drains_do_not_end(migration):
+    with attempts_of(migration, "first") as attempts:
         gate = attempts.gate
-        gate.close("blocked")
-        attempts.ask("first")
         # Killed: the worker of cdc undoes it, and it is tried again by itself, for it left no word.
         for moment in ("blocked", "draining"):
             attempts.wait_at_gate()
@@ -119,12 +127,8 @@ def test_the_worker_is_killed_sessions_and_drains_do_not_end(migration):
 
 def test_the_servers_are_restarted(make_migration, make_server):
     migration = make_migration(source=make_server(), sink=make_server(settings={"fsync": "on"}))
-    followed(migration)
-    with Writer(migration.source) as writer:
-        attempts = Attempts(migration, writer)
+    with attempts_of(migration, "the source is restarted") as attempts:
         gate = attempts.gate
-        gate.close("blocked")
-        attempts.ask("the source is restarted")
         attempts.wait_at_gate()
         migration.source.server.restart()
         gate.open()
@@ -191,11 +195,7 @@ def test_it_compares_by_itself_again_and_a_difference_refuses_the_switch(cluster
 @pytest.mark.alone
 def test_the_controllers_are_killed(operator, migration):
     """The switch does not need them; the next one finds out what became of it."""
-    followed(migration)
-    with Writer(migration.source) as writer:
-        attempts = Attempts(migration, writer)
-        attempts.gate.close("blocked")
-        attempts.ask("while nobody looks")
+    with attempts_of(migration, "while nobody looks") as attempts:
         attempts.wait_at_gate()
         kill_controllers(operator, [pod["metadata"]["name"] for pod in operator.ready_pods()])
         attempts.gate.open()

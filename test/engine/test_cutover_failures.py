@@ -9,31 +9,30 @@ import time
 import psycopg
 import pytest
 
+import switch_gate
 from servers import eventually
 from test_cutover import (TABLES, assert_goes_on, assert_nothing_lost, assert_takes_writes, clients, cut, cut_over, cutover_state, end_on_the_sink, hold_back,
                           settings)
 
-GATE = """CREATE FUNCTION public.gate() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {action}; RETURN NEW; END $$;
-CREATE TRIGGER gate BEFORE INSERT OR UPDATE ON kubeferry.cutover FOR EACH ROW WHEN ({condition}) EXECUTE FUNCTION public.gate()"""
 STATES = ["preparing", "draining", "checking", "done"]
 
 
-def gate(pair, condition, action="PERFORM pg_advisory_xact_lock(77)"):
-    """The cutover's row cannot reach this condition (or raises, or waits for lock 77, as the action says)."""
-    pair.sink.execute(GATE.format(condition=condition, action=action))
+def gate(pair, condition, action=switch_gate.WAIT):
+    """The cutover's row cannot reach this condition (or raises, or waits for the lock, as the action says)."""
+    pair.sink.execute(switch_gate.make(condition, action))
 
 
 def ungate(pair):
-    pair.sink.execute("DROP TRIGGER gate ON kubeferry.cutover; DROP FUNCTION public.gate()")
+    pair.sink.execute(switch_gate.REMOVE)
 
 
 def waits_at_gate(pair):
-    return pair.sink.value("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = 77 AND NOT granted")
+    return pair.sink.value(switch_gate.COUNT_WAITING)
 
 
 def end_waiting(pair):
     """The session of the killed process: its server process does not know yet that nobody listens."""
-    pair.sink.execute("SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND objid = 77 AND NOT granted")
+    pair.sink.execute(switch_gate.END_WAITING)
 
 
 @pytest.mark.parametrize("block", ["read-only", "lock"])
@@ -42,14 +41,14 @@ def test_killed_on_the_way_to_each_state(pair, state, block):
     """The cdc process undoes what was done, by itself, within seconds; the next cutover goes through."""
     pair.source.execute(TABLES)
     with pair.following() as engine, clients(pair) as writers:
-        pair.sink.execute("SELECT pg_advisory_lock(77)")
+        pair.sink.execute(switch_gate.HOLD)
         gate(pair, f"NEW.state = '{state}' AND NEW.answered_lsn IS NULL" if state != "done" else "NEW.state = 'done'")
         cutover = pair.start("cutover", "--block", block)
         eventually(lambda: waits_at_gate(pair), 30, "the cutover at the gate")
         cutover.kill()
         pair.source.close()
         end_waiting(pair)
-        pair.sink.execute("SELECT pg_advisory_unlock(77)")
+        pair.sink.execute(switch_gate.RELEASE)
         ungate(pair)
         eventually(lambda: cutover_state(pair) in (None, "undone"), 20, "the end of what was left")
         assert settings(pair) == []
@@ -68,7 +67,7 @@ def test_killed_with_no_cdc_process_left(pair, finish):
     pair.source.execute(TABLES)
     with pair.following() as engine:
         hold_back(pair, "SELECT pg_advisory_xact_lock(77)")
-        pair.sink.execute("SELECT pg_advisory_lock(77)")
+        pair.sink.execute(switch_gate.HOLD)
         cutover = pair.start("cutover")
         eventually(lambda: waits_at_gate(pair), 30, "the cutover at the gate")
         engine.kill()
@@ -76,7 +75,7 @@ def test_killed_with_no_cdc_process_left(pair, finish):
         pair.source.close()
         end_waiting(pair)
         assert settings(pair) == [(["default_transaction_read_only=on"],)]
-        pair.sink.execute("SELECT pg_advisory_unlock(77)")
+        pair.sink.execute(switch_gate.RELEASE)
     if finish == "--abort":
         result = pair.run("cutover", "--abort")
         assert "takes writes again" in result.output, result
@@ -95,7 +94,7 @@ def test_cdc_killed_meanwhile_comes_back(pair):
     """The cutover waits for a new cdc process, which finds in the ledger what is asked of it."""
     pair.source.execute(TABLES)
     with pair.following() as first, clients(pair) as writers:
-        pair.sink.execute("SELECT pg_advisory_lock(77)")
+        pair.sink.execute(switch_gate.HOLD)
         hold_back(pair, "SELECT pg_advisory_xact_lock(77)")
         cutover = pair.start("cutover", "--timeout", "60")
         eventually(lambda: waits_at_gate(pair), 30, "the cutover at the gate")
@@ -103,7 +102,7 @@ def test_cdc_killed_meanwhile_comes_back(pair):
         first.kill()
         second = pair.start("cdc")
         second.until_output("following the changes")
-        pair.sink.execute("SELECT pg_advisory_unlock(77)")
+        pair.sink.execute(switch_gate.RELEASE)
         assert cutover.wait().code == 0, cutover.output()
         assert second.wait().code == 0 and "cut over" in second.output(), second.output()
         end_on_the_sink(writers)
@@ -115,11 +114,11 @@ def test_a_drain_that_never_ends(pair, block):
     pair.source.execute(TABLES)
     with pair.following() as engine:
         hold_back(pair, "SELECT pg_advisory_xact_lock(77)")
-        pair.sink.execute("SELECT pg_advisory_lock(77)")
+        pair.sink.execute(switch_gate.HOLD)
         cutover = pair.start("cutover", "--block", block, "--timeout", "6")
         eventually(lambda: waits_at_gate(pair), 30, "the cutover at the gate")
         engine.signal(signal.SIGSTOP)
-        pair.sink.execute("SELECT pg_advisory_unlock(77)")
+        pair.sink.execute(switch_gate.RELEASE)
         result = cutover.wait()
         pair.source.close()
         engine.signal(signal.SIGCONT)
@@ -188,13 +187,13 @@ def test_a_session_that_writes_all_the_same(pair):
     pair.source.execute(TABLES)
     with pair.following() as engine:
         hold_back(pair, "SELECT pg_advisory_xact_lock(77)")
-        pair.sink.execute("SELECT pg_advisory_lock(77)")
+        pair.sink.execute(switch_gate.HOLD)
         cutover = pair.start("cutover")
         eventually(lambda: waits_at_gate(pair), 30, "the cutover at the gate")
         pair.source.close()
         with pair.source.connect(options="-c default_transaction_read_only=off") as stubborn:
             stubborn.execute("INSERT INTO ledger (client, n) VALUES (7, 7)")
-        pair.sink.execute("SELECT pg_advisory_unlock(77)")
+        pair.sink.execute(switch_gate.RELEASE)
         result = cutover.wait()
         pair.source.close()
         assert result.code == 78 and "1 changes were committed" in result.output and '"public"."ledger"' in result.output, result
@@ -207,7 +206,7 @@ def test_sessions_of_the_closed_time_can_write_afterwards(pair):
     pair.source.execute(TABLES)
     with pair.following() as engine:
         hold_back(pair, "SELECT pg_advisory_xact_lock(77)")
-        pair.sink.execute("SELECT pg_advisory_lock(77)")
+        pair.sink.execute(switch_gate.HOLD)
         cutover = pair.start("cutover")
         eventually(lambda: waits_at_gate(pair), 30, "the cutover at the gate")
         with pair.source.connect() as pooled:
@@ -217,7 +216,7 @@ def test_sessions_of_the_closed_time_can_write_afterwards(pair):
             with pytest.raises(psycopg.OperationalError):
                 pooled.execute("SELECT 1")
         pair.source.close()
-        pair.sink.execute("SELECT pg_advisory_unlock(77)")
+        pair.sink.execute(switch_gate.RELEASE)
         assert_goes_on(pair, engine)
 
 
@@ -225,14 +224,14 @@ def test_two_at_once(pair):
     pair.source.execute(TABLES)
     with pair.following() as engine:
         hold_back(pair, "SELECT pg_advisory_xact_lock(77)")
-        pair.sink.execute("SELECT pg_advisory_lock(77)")
+        pair.sink.execute(switch_gate.HOLD)
         first = pair.start("cutover")
         eventually(lambda: waits_at_gate(pair), 30, "the first at the gate")
         pair.source.close()
         for option in ([], ["--abort"]):
             second = pair.call("cutover", *option)
             assert second.code == 75 and "another cutover" in second.output, second
-        pair.sink.execute("SELECT pg_advisory_unlock(77)")
+        pair.sink.execute(switch_gate.RELEASE)
         assert first.wait().code == 0, first.output()
         assert engine.wait().code == 0
 
@@ -242,14 +241,14 @@ def test_killed_after_the_switch(pair):
     pair.source.execute(TABLES)
     with pair.following() as engine, clients(pair) as writers:
         gate(pair, "NEW.finished")
-        pair.sink.execute("SELECT pg_advisory_lock(77)")
+        pair.sink.execute(switch_gate.HOLD)
         cutover = pair.start("cutover")
         eventually(lambda: waits_at_gate(pair), 60, "the cutover at the gate")
         cutover.kill()
         pair.source.close()
         end_waiting(pair)
         ungate(pair)
-        pair.sink.execute("SELECT pg_advisory_unlock(77)")
+        pair.sink.execute(switch_gate.RELEASE)
         assert engine.wait().code == 0
         assert settings(pair) == [(["default_transaction_read_only=on"],)], "the sink has taken over: no way back by itself"
         result = pair.call("cutover", "--abort")
