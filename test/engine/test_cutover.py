@@ -8,6 +8,7 @@ import time
 import psycopg
 import pytest
 
+import switch_gate
 from servers import eventually
 
 TABLES = """CREATE TABLE ledger (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, client int NOT NULL, n bigint NOT NULL, UNIQUE (client, n));
@@ -175,9 +176,17 @@ def test_the_user_blocks(pair):
 def test_the_user_does_not_block(pair):
     pair.source.execute(TABLES)
     with pair.following() as engine:
+        # They begin after the look for open transactions, or it might meet one of theirs, which is the other refusal.
+        pair.sink.execute(switch_gate.HOLD)
+        pair.sink.execute(switch_gate.make("NEW.state = 'checking'"))
+        cutover = pair.start("cutover", "--block", "none")
+        eventually(lambda: pair.sink.value(switch_gate.COUNT_WAITING), 30, "the cutover at the gate")
         with clients(pair, 1) as writers:
-            time.sleep(0.5)
-            result = cut(pair, "--block", "none")
+            eventually(lambda: writers[0].acknowledged, 30, "a commit")
+            pair.sink.execute(switch_gate.RELEASE)
+            result = cutover.wait()
+            pair.sink.execute(switch_gate.REMOVE)
+            pair.source.close()
             assert result.code == 78 and "ledger" in result.output and "stop the applications" in result.output, result
             writers[0].end()
             assert_nothing_lost(pair, writers, moved=False)
