@@ -221,11 +221,15 @@ class Operator:
             self.cluster.helm("upgrade", "--install", self.release, CHART, "--namespace", self.namespace, "--create-namespace",
                               "--take-ownership", "--wait", "--timeout", "120s", *options)
             if seen and not seen.endswith(images):  # the same tag, another content
-                self.cluster.kubectl("rollout", "restart", "-n", self.namespace, f"deployment/{self.deployment}")
-                self.cluster.kubectl("rollout", "status", "-n", self.namespace, f"deployment/{self.deployment}", "--timeout=120s")
+                self.renew_pods()
             with open(mark, "w", encoding="utf-8") as file:
                 file.write(state)
         return self
+
+    def renew_pods(self):
+        """Also for who kills them: a container that was killed often is started again only after minutes."""
+        self.cluster.kubectl("rollout", "restart", "-n", self.namespace, f"deployment/{self.deployment}")
+        self.cluster.kubectl("rollout", "status", "-n", self.namespace, f"deployment/{self.deployment}", "--timeout=120s")
 
     @contextlib.contextmanager
     def values(self, *settings):

@@ -102,5 +102,6 @@ def test_controllers_are_killed_at_each_step(operator, migration, which):
         names = [operator.leader()] if which == "the leader" else [pod["metadata"]["name"] for pod in operator.ready_pods()]
         kill_controllers(operator, names)
 
+    operator.renew_pods()
     run_through(migration, strike)
     eventually(lambda: len(operator.ready_pods()) == 2, 120, "both controllers", interval=0.5)

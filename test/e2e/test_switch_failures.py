@@ -195,6 +195,7 @@ def test_it_compares_by_itself_again_and_a_difference_refuses_the_switch(cluster
 @pytest.mark.alone
 def test_the_controllers_are_killed(operator, migration):
     """The switch does not need them; the next one finds out what became of it."""
+    operator.renew_pods()
     with attempts_of(migration, "while nobody looks") as attempts:
         attempts.wait_at_gate()
         kill_controllers(operator, [pod["metadata"]["name"] for pod in operator.ready_pods()])
