@@ -106,11 +106,11 @@ def test_what_clients_find_on_jobs_and_pods(cluster, migration):
 
 
 def test_rows_percent_and_lag_are_shown_while_it_copies(cluster, migration):
-    """With a tenth of a core the copying takes its time."""
+    """With a twentieth of a core the copying takes its time."""
     pgbench_initialize(migration.source, 10)
     watch = cluster.start("kubectl", "get", "mt", "-w", "-n", migration.namespace, stdout=subprocess.PIPE)
     try:
-        migration.apply(initialization__config__initData__resource={"limits": {"cpu": "100m", "memory": "256Mi"}})
+        migration.apply(initialization__config__initData__resource={"limits": {"cpu": "50m", "memory": "256Mi"}})
         copying = migration.wait(lambda task: 0 < task["status"].get("progress", {}).get("percent", 0) < 100, "percent", 120)
         progress = copying["status"]["progress"]
         assert 0 < progress["rows"] < 1000000 <= progress["rowsTotal"] * 1.05 and progress["step"] == "initData"
