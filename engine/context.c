@@ -47,7 +47,8 @@ static int read_source_identity(Context *ctx, PGconn *source, Error *err)
         return -1;
     snprintf(ctx->source_database, sizeof ctx->source_database, "%s", database);
     // pg_control_system() may be closed to ordinary roles: then the identity stays unknown.
-    if (pg_text(source, "SELECT system_identifier FROM pg_catalog.pg_control_system()", &system, &closed) == 0 && system)
+    if (pg_text(source, "SELECT system_identifier FROM pg_catalog.pg_control_system()", &system, &closed) == 0 &&
+        system)
         snprintf(ctx->source_system, sizeof ctx->source_system, "%s", system);
     return stop_check(err);
 }

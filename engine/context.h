@@ -12,9 +12,9 @@ typedef struct Context {
     Progress *progress;       // borrowed
     char *slot;
     char *publication;
-    char *application; // application_name of all our connections: "kubeferry <task>"
-    char encoding[32]; // client_encoding of both ends: the servers' own when they agree, else UTF8
-    bool same_encoding; // both servers store text alike
+    char *application;                // application_name of all our connections: "kubeferry <task>"
+    char encoding[32];                // client_encoding of both ends: the servers' own when they agree, else UTF8
+    bool same_encoding;               // both servers store text alike
     int source_version, sink_version; // server_version_num, 140023
     char source_system[24];           // system identifier, from pg_control_system(); "" when unreadable
     char source_database[64];         // as the server names it

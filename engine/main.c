@@ -41,7 +41,8 @@ static int do_run(const EngineOptions *options, Progress *progress, Error *err)
 }
 
 // A step by itself: connects, takes the task's lock, does it.
-static int do_step(const EngineOptions *options, Progress *progress, int (*step)(Context *, Ledger *, Error *), Error *err)
+static int do_step(const EngineOptions *options, Progress *progress, int (*step)(Context *, Ledger *, Error *),
+                   Error *err)
 {
     Context ctx;
     Ledger ledger = {0};
@@ -135,12 +136,17 @@ static const struct {
     bool view;   // worth watching while it runs
     bool report; // ends with the short report
 } VERBS[VERB_COUNT] = {
-    [VERB_PRECHECK] = {do_precheck, false, false}, [VERB_INIT_STRUCT] = {do_init_struct, true, true},
-    [VERB_INIT_DATA] = {do_init_data, true, true}, [VERB_INIT_STRUCT_LATER] = {do_init_struct_later, true, true},
-    [VERB_CDC] = {do_cdc, true, true},             [VERB_VERIFY] = {do_verify, true, true},
+    [VERB_PRECHECK] = {do_precheck, false, false},
+    [VERB_INIT_STRUCT] = {do_init_struct, true, true},
+    [VERB_INIT_DATA] = {do_init_data, true, true},
+    [VERB_INIT_STRUCT_LATER] = {do_init_struct_later, true, true},
+    [VERB_CDC] = {do_cdc, true, true},
+    [VERB_VERIFY] = {do_verify, true, true},
     [VERB_CUTOVER] = {do_cutover, false, true},
-    [VERB_REVERSE] = {do_reverse, true, true},     [VERB_ROLLBACK] = {do_cutover, false, true},
-    [VERB_CLEANUP] = {do_cleanup, false, false},   [VERB_RUN] = {do_run, true, true},
+    [VERB_REVERSE] = {do_reverse, true, true},
+    [VERB_ROLLBACK] = {do_cutover, false, true},
+    [VERB_CLEANUP] = {do_cleanup, false, false},
+    [VERB_RUN] = {do_run, true, true},
 };
 
 // What a container's runtime picks up as the last word of the process; the file is named by the environment.

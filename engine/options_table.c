@@ -20,10 +20,12 @@ static const OptionVerb VERB_TABLE[VERB_COUNT] = {
     [VERB_CDC] = {"cdc", "applies what was and is being committed on the source; without a step init-data it makes "
                          "publication and slot itself and follows from now on"},
     [VERB_VERIFY] = {"verify", "compares both ends row by row at one moment; exits 1 when they differ"},
-    [VERB_CUTOVER] = {"cutover", "lets the sink take over: keeps writes from the source, applies the rest, sets sequences, "
-                                 "turns on what was held back; undone as a whole if it fails. Needs a running cdc"},
-    [VERB_REVERSE] = {"reverse", "after a cutover with --reverse: applies to the source what is being committed on the sink, as "
-                                 "cdc did in the other direction"},
+    [VERB_CUTOVER] = {"cutover",
+                      "lets the sink take over: keeps writes from the source, applies the rest, sets sequences, "
+                      "turns on what was held back; undone as a whole if it fails. Needs a running cdc"},
+    [VERB_REVERSE] = {"reverse",
+                      "after a cutover with --reverse: applies to the source what is being committed on the sink, as "
+                      "cdc did in the other direction"},
     [VERB_ROLLBACK] = {"rollback", "the cutover in the other direction: the source takes over again, with all that was "
                                    "committed on the sink. Needs a running reverse"},
     [VERB_CLEANUP] = {"cleanup", "drops slot and publication on the source and the bookkeeping on the sink"},
@@ -122,10 +124,11 @@ static const OptionSpec SPECS[O_COUNT] = {
          .fallback = "stopped",
          .range = "stopped|caught-up|forever",
          .verbs = VERBS(VERB_CDC) | VERBS(VERB_RUN),
-         .help = "caught-up: exit 0 once everything is applied that was committed when the copy ended (for cdc: when "
-                 "it was started). stopped: go on until SIGTERM, after which the same command resumes (exit code 0). "
-                 "forever: the same, but a stop is an interruption (exit code 75), so that a supervisor or a Job starts "
-                 "it again"},
+         .help =
+             "caught-up: exit 0 once everything is applied that was committed when the copy ended (for cdc: when "
+             "it was started). stopped: go on until SIGTERM, after which the same command resumes (exit code 0). "
+             "forever: the same, but a stop is an interruption (exit code 75), so that a supervisor or a Job starts "
+             "it again"},
     [O_LISTEN] = {.name = "listen",
                   .env = "KUBEFERRY_LISTEN",
                   .argument = "ADDR:PORT",
@@ -144,16 +147,17 @@ static const OptionSpec SPECS[O_COUNT] = {
                     .type = OPTION_TEXT,
                     .fallback = "a directory of its own under TMPDIR",
                     .help = "where the dump of the structure is put; it may stay for a later look"},
-    [O_WAIT] = {.name = "wait",
-                .env = "KUBEFERRY_WAIT",
-                .argument = "SECONDS",
-                .type = OPTION_INTEGER,
-                .fallback = "0",
-                .range = "0-86400",
-                .min = 0,
-                .max = TASK_WAIT_MAX,
-                .help = "how long to go on trying when an end does not answer at the start, or another process still "
-                        "holds the task; precheck takes at most 10 of them, cleanup none: it has a short patience of its own"},
+    [O_WAIT] =
+        {.name = "wait",
+         .env = "KUBEFERRY_WAIT",
+         .argument = "SECONDS",
+         .type = OPTION_INTEGER,
+         .fallback = "0",
+         .range = "0-86400",
+         .min = 0,
+         .max = TASK_WAIT_MAX,
+         .help = "how long to go on trying when an end does not answer at the start, or another process still "
+                 "holds the task; precheck takes at most 10 of them, cleanup none: it has a short patience of its own"},
     [O_WORKERS] = {.name = "workers",
                    .env = "KUBEFERRY_WORKERS",
                    .argument = "N",
@@ -184,13 +188,15 @@ static const OptionSpec SPECS[O_COUNT] = {
                   .min = 1,
                   .max = 100,
                   .verbs = VERBS(VERB_VERIFY),
-                  .help = "compare a part of the rows, chosen by a hash of their key: the same ones on both ends, and the "
-                          "same ones each time. Every table is read all the same, yet costs less"},
+                  .help =
+                      "compare a part of the rows, chosen by a hash of their key: the same ones on both ends, and the "
+                      "same ones each time. Every table is read all the same, yet costs less"},
     [O_RESUME] = {.name = "resume",
                   .type = OPTION_FLAG,
                   .verbs = VERBS(VERB_VERIFY),
-                  .help = "pass over the tables that a verify which was interrupted has found equal; they were so at its "
-                          "moment, the others are compared at this one's"},
+                  .help =
+                      "pass over the tables that a verify which was interrupted has found equal; they were so at its "
+                      "moment, the others are compared at this one's"},
     [O_BLOCK] = {.name = "block",
                  .env = "KUBEFERRY_BLOCK",
                  .argument = "HOW",
@@ -222,8 +228,9 @@ static const OptionSpec SPECS[O_COUNT] = {
                    .min = 1,
                    .max = TASK_CUTOVER_MAX,
                    .verbs = CUTOVERS,
-                   .help = "the cutover does not begin when the sink needs longer than this to reach what the source has "
-                           "committed"},
+                   .help =
+                       "the cutover does not begin when the sink needs longer than this to reach what the source has "
+                       "committed"},
     [O_VERIFICATION] = {.name = "verification",
                         .env = "KUBEFERRY_VERIFICATION",
                         .argument = "WHICH",
@@ -237,10 +244,11 @@ static const OptionSpec SPECS[O_COUNT] = {
     [O_REVERSE] = {.name = "reverse",
                    .type = OPTION_FLAG,
                    .verbs = CUTOVERS | VERBS(VERB_PRECHECK) | VERBS(VERB_RUN),
-                   .help = "leave a way back: publication and slot on the sink, from which the verb reverse follows, and "
-                           "with which rollback loses nothing. It keeps WAL on the sink until it is followed, or cleanup "
-                           "removes it. The ledger of the way back is a schema kubeferry on the source. For precheck: ask "
-                           "whether that will be possible"},
+                   .help =
+                       "leave a way back: publication and slot on the sink, from which the verb reverse follows, and "
+                       "with which rollback loses nothing. It keeps WAL on the sink until it is followed, or cleanup "
+                       "removes it. The ledger of the way back is a schema kubeferry on the source. For precheck: ask "
+                       "whether that will be possible"},
     [O_CHECK] = {.name = "check",
                  .type = OPTION_FLAG,
                  .verbs = CUTOVERS,

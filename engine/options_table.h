@@ -29,7 +29,7 @@ typedef struct EngineOptions {
     bool force;
     bool check, abort; // of cutover
     bool resume;       // of verify
-    int worker_index; // -1: not given; 0: the coordinator of several processes; else one that helps it
+    int worker_index;  // -1: not given; 0: the coordinator of several processes; else one that helps it
     bool help, help_markdown, help_man, version; // pages
 } EngineOptions;
 

@@ -19,8 +19,8 @@ void view_stop(void);
 void view_pause(void);
 void view_resume(void);
 
-// What precheck found: a table with the remedies below what failed, or one JSON object. Colours only on a terminal. With
-// another verb than precheck the table leaves out what passed.
+// What precheck found: a table with the remedies below what failed, or one JSON object. Colours only on a terminal.
+// With another verb than precheck the table leaves out what passed.
 void view_print_checks(Progress *progress, LogFormat format, FILE *out);
 // The short report at the end of a verb: what each step did and how long it took. As JSON it is the progress document.
 void view_print_report(Progress *progress, LogFormat format, FILE *out);

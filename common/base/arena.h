@@ -11,9 +11,9 @@ typedef struct Arena {
     size_t used; // bytes handed out since the last reset
 } Arena;
 
-void *arena_alloc(Arena *a, size_t size);                          // not cleared, aligned to 8
-void *arena_zalloc(Arena *a, size_t size);                         // cleared
-void *arena_copy(Arena *a, const void *bytes, size_t len);         // a NUL follows the copy
+void *arena_alloc(Arena *a, size_t size);                  // not cleared, aligned to 8
+void *arena_zalloc(Arena *a, size_t size);                 // cleared
+void *arena_copy(Arena *a, const void *bytes, size_t len); // a NUL follows the copy
 char *arena_strdup(Arena *a, const char *s);
 char *arena_printf(Arena *a, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void arena_reset(Arena *a); // all pieces are gone; one ordinary block is kept for the next round

@@ -11,7 +11,8 @@ typedef enum LogLevel { LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR } LogLevel;
 
 // level: the lowest one that is written.
 void log_init(LogFormat format, LogLevel level);
-// A terminal view that shares the terminal with stderr clears itself before a line and draws again after it. May be NULL.
+// A terminal view that shares the terminal with stderr clears itself before a line and draws again after it. May be
+// NULL.
 void log_set_view_hooks(void (*before)(void), void (*after)(void));
 // logger: the module's name, for example "copy".
 void log_write(LogLevel level, const char *logger, const char *fmt, ...) PRINTF_LIKE(3, 4);

@@ -18,7 +18,8 @@ bool lsn_parse(const char *text, uint64_t *lsn)
     for (int i = 0; i < 2; i++) {
         int digits = 0;
         for (; isxdigit((unsigned char)*text) && digits < 9; text++, digits++)
-            half[i] = half[i] << 4 | (uint32_t)(isdigit((unsigned char)*text) ? *text - '0' : (*text | 0x20) - 'a' + 10);
+            half[i] =
+                half[i] << 4 | (uint32_t)(isdigit((unsigned char)*text) ? *text - '0' : (*text | 0x20) - 'a' + 10);
         if (digits == 0 || digits > 8 || *text != (i == 0 ? '/' : '\0'))
             return false;
         text += i == 0;

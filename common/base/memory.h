@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-void *memory_alloc(size_t size) __attribute__((malloc, returns_nonnull));             // not cleared
-void *memory_zalloc(size_t size) __attribute__((malloc, returns_nonnull));            // cleared
+void *memory_alloc(size_t size) __attribute__((malloc, returns_nonnull));  // not cleared
+void *memory_zalloc(size_t size) __attribute__((malloc, returns_nonnull)); // cleared
 void *memory_realloc(void *p, size_t size) __attribute__((returns_nonnull));
 char *memory_strdup(const char *s) __attribute__((malloc, returns_nonnull));
 char *memory_printf(const char *fmt, ...) __attribute__((format(printf, 1, 2), malloc, returns_nonnull));

@@ -14,7 +14,8 @@ void stop_request(void); // as if SIGTERM had come
 int stop_fd(void);
 // Sleeps, at most ms milliseconds; returns true at once when a stop was requested.
 bool stop_sleep_ms(int ms);
-// While shielded, the calling thread sees no stop: for what must be undone after one. A second signal still ends the process.
+// While shielded, the calling thread sees no stop: for what must be undone after one. A second signal still ends the
+// process.
 void stop_shield(bool on);
 // ERROR_STOPPED when a stop was requested, else 0.
 MUST_CHECK int stop_check(Error *err);

@@ -379,7 +379,8 @@ static int parse(Reader *r)
             return parse_address(r, p + strlen(SCHEMES[i]));
     size_t scheme = strspn(p, "abcdefghijklmnopqrstuvwxyz");
     if (scheme > 0 && strncmp(p + scheme, "://", 3) == 0) {
-        error_set(r->err, ERROR_USAGE, "its scheme is %.*s://, and only PostgreSQL can be moved", (int)(scheme < 20 ? scheme : 20), p);
+        error_set(r->err, ERROR_USAGE, "its scheme is %.*s://, and only PostgreSQL can be moved",
+                  (int)(scheme < 20 ? scheme : 20), p);
         return error_hint(r->err, "give it as postgresql://user:password@host:port/database");
     }
     if (looks_like_conninfo(p))

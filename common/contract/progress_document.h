@@ -81,12 +81,12 @@ typedef struct Progress {
     char **notes; // what was skipped or left out, one sentence each (at most 100 are kept, then counted)
     size_t note_count, notes_dropped;
     int64_t verified_tables, verified_rows, differences; // verify; differences -1: not verified
-    int64_t verified_bytes; // of the tables that were compared
-    double verify_seconds;  // that it took
+    int64_t verified_bytes;                              // of the tables that were compared
+    double verify_seconds;                               // that it took
     ProgressCutover cutover;
-    Error error;                                         // code ERROR_NONE: none
-    ProgressSample samples[PROGRESS_SAMPLES];            // a ring of the last seconds
-    size_t sample_count;                                 // ever taken
+    Error error;                              // code ERROR_NONE: none
+    ProgressSample samples[PROGRESS_SAMPLES]; // a ring of the last seconds
+    size_t sample_count;                      // ever taken
 } Progress;
 
 typedef struct ProgressRates { // over the last 15 s or so; a second each
@@ -118,7 +118,7 @@ void progress_check(Progress *p, const char *id, CheckVerdict verdict, const cha
 void progress_note(Progress *p, const char *fmt, ...) PRINTF_LIKE(2, 3);
 void progress_cutover(Progress *p, const char *state);
 void progress_cutover_blocked(Progress *p, const char *block); // the first call counts
-void progress_fail(Progress *p, const Error *err);   // state failed (stopped for ERROR_STOPPED)
+void progress_fail(Progress *p, const Error *err);             // state failed (stopped for ERROR_STOPPED)
 void progress_lag(Progress *p, double seconds);      // one commit became visible on the sink: feeds the histogram
 double progress_lag_quantile(Progress *p, double q); // seconds; 0 when nothing was measured
 void progress_rates(Progress *p, ProgressRates *out);

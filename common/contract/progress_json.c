@@ -178,8 +178,7 @@ static json_object *cutover_to_json(const ProgressCutover *cutover)
     add_time(o, "blockedAt", cutover->blocked);
     add_time(o, "releasedAt", cutover->released);
     if (cutover->blocked > 0)
-        add_seconds(o, "blockedSeconds",
-                    (cutover->released > 0 ? cutover->released : clock_now()) - cutover->blocked);
+        add_seconds(o, "blockedSeconds", (cutover->released > 0 ? cutover->released : clock_now()) - cutover->blocked);
     return o;
 }
 

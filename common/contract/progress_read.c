@@ -101,7 +101,8 @@ static int read_step(Place at, ProgressRead *out, Error *err)
     read->wanted = strcmp(state, "off") != 0;
     if (read->wanted && parse_state(state, at, &read->state, err))
         return -1;
-    return read_time(at, "startedAt", &read->started, err) || read_time(at, "finishedAt", &read->finished, err) ? -1 : 0;
+    return read_time(at, "startedAt", &read->started, err) || read_time(at, "finishedAt", &read->finished, err) ? -1
+                                                                                                                : 0;
 }
 
 static int read_check(Place at, ProgressRead *out, Error *err)
@@ -247,18 +248,24 @@ static int read_head(Place at, ProgressRead *out, Parts *parts, Error *err)
     auto_free char *state = NULL, *step = NULL;
     int64_t version = 0;
     const JsonField fields[] = {
-        {"version", JSON_FIELD_INTEGER, &version},      {"task", JSON_FIELD_TEXT, &out->task},
-        {"verb", JSON_FIELD_TEXT, &out->verb},          {"state", JSON_FIELD_TEXT, &state},
-        {"step", JSON_FIELD_TEXT, &step},               {"phase", JSON_FIELD_TEXT, &out->phase},
-        {"error", JSON_FIELD_OBJECT, &parts->error},    {"steps", JSON_FIELD_ARRAY, &parts->steps},
-        {"copy", JSON_FIELD_OBJECT, &parts->copy},      {"stream", JSON_FIELD_OBJECT, &parts->stream},
-        {"slot", JSON_FIELD_OBJECT, &parts->slot},      {"verify", JSON_FIELD_OBJECT, &parts->verify},
-        {"cutover", JSON_FIELD_OBJECT, &parts->cutover}, {"checks", JSON_FIELD_ARRAY, &parts->checks},
+        {"version", JSON_FIELD_INTEGER, &version},
+        {"task", JSON_FIELD_TEXT, &out->task},
+        {"verb", JSON_FIELD_TEXT, &out->verb},
+        {"state", JSON_FIELD_TEXT, &state},
+        {"step", JSON_FIELD_TEXT, &step},
+        {"phase", JSON_FIELD_TEXT, &out->phase},
+        {"error", JSON_FIELD_OBJECT, &parts->error},
+        {"steps", JSON_FIELD_ARRAY, &parts->steps},
+        {"copy", JSON_FIELD_OBJECT, &parts->copy},
+        {"stream", JSON_FIELD_OBJECT, &parts->stream},
+        {"slot", JSON_FIELD_OBJECT, &parts->slot},
+        {"verify", JSON_FIELD_OBJECT, &parts->verify},
+        {"cutover", JSON_FIELD_OBJECT, &parts->cutover},
+        {"checks", JSON_FIELD_ARRAY, &parts->checks},
         {"notes", JSON_FIELD_ARRAY, &parts->notes},
     };
-    const CountField counts[] = {{"worker", &out->worker},
-                                 {"checksDropped", &out->checks_dropped},
-                                 {"notesDropped", &out->notes_dropped}};
+    const CountField counts[] = {
+        {"worker", &out->worker}, {"checksDropped", &out->checks_dropped}, {"notesDropped", &out->notes_dropped}};
 
     if (read_at(at, fields, COUNT_OF(fields), err))
         return -1;

@@ -49,8 +49,8 @@ typedef struct ProgressRead {
     char *slot;
     int64_t slot_retained_bytes;
     int64_t verified_tables, verified_rows;
-    int64_t differences;   // -1: not verified
-    char *cutover_state;   // "preparing", …, "done", "undone"; "": there is none
+    int64_t differences;                                       // -1: not verified
+    char *cutover_state;                                       // "preparing", …, "done", "undone"; "": there is none
     double cutover_started, cutover_blocked, cutover_released; // seconds since the epoch; 0: not yet
     ProgressCheck *checks; // in the termination message those that passed are left out
     size_t check_count;

@@ -12,8 +12,7 @@ enum { DEFAULT_JOBS = 2, DEFAULT_CUTOVER_SECONDS = 30, DEFAULT_LAG_SECONDS = 10 
 
 static const char BACK[] = "-back";
 
-const char *const TASK_BLOCKS[] = {
-    [BLOCK_NONE] = "none", [BLOCK_READ_ONLY] = "read-only", [BLOCK_LOCK] = "lock", NULL};
+const char *const TASK_BLOCKS[] = {[BLOCK_NONE] = "none", [BLOCK_READ_ONLY] = "read-only", [BLOCK_LOCK] = "lock", NULL};
 const char *const TASK_VERIFICATIONS[] = {[VERIFICATION_IF_KNOWN] = "if-known",
                                           [VERIFICATION_IGNORED] = "ignored",
                                           [VERIFICATION_REQUIRED] = "required",
@@ -24,9 +23,8 @@ void task_document_init(TaskDocument *task)
 {
     *task = (TaskDocument){.name = memory_strdup("kubeferry"), .jobs = DEFAULT_JOBS, .workers = 1};
     task->verify_sample = 100;
-    task->cutover = (TaskCutover){.block = BLOCK_READ_ONLY,
-                                  .timeout_seconds = DEFAULT_CUTOVER_SECONDS,
-                                  .max_lag_seconds = DEFAULT_LAG_SECONDS};
+    task->cutover = (TaskCutover){
+        .block = BLOCK_READ_ONLY, .timeout_seconds = DEFAULT_CUTOVER_SECONDS, .max_lag_seconds = DEFAULT_LAG_SECONDS};
     for (int i = 0; i < STEP_COUNT; i++)
         task->steps[i] = i != STEP_INIT_STRUCT_LATER;
 }
@@ -68,7 +66,8 @@ static int check_back_name(const TaskDocument *task, Error *err)
 {
     if (!task->cutover.reverse || (strlen(task->name) <= TASK_BACK_NAME_MAX && !is_way_back(task->name)))
         return 0;
-    return error_set(err, ERROR_USAGE, "task name '%s': with a way back expected at most %d characters, and another end than %s",
+    return error_set(err, ERROR_USAGE,
+                     "task name '%s': with a way back expected at most %d characters, and another end than %s",
                      task->name, TASK_BACK_NAME_MAX, BACK);
 }
 
@@ -105,8 +104,8 @@ int task_document_check(const TaskDocument *task, Error *err)
     if (task->verify_sample < 1 || task->verify_sample > 100)
         return error_set(err, ERROR_USAGE, "verifySample: expected 1 to 100, found %d", task->verify_sample);
     if (task->sequence_margin < 0 || task->sequence_margin > TASK_MARGIN_MAX)
-        return error_set(err, ERROR_USAGE, "sequenceMargin: expected 0 to %lld, found %lld",
-                         (long long)TASK_MARGIN_MAX, (long long)task->sequence_margin);
+        return error_set(err, ERROR_USAGE, "sequenceMargin: expected 0 to %lld, found %lld", (long long)TASK_MARGIN_MAX,
+                         (long long)task->sequence_margin);
     if (task->slot_guard_bytes < 0)
         return error_set(err, ERROR_USAGE, "slotGuardBytes: expected 0 (off) or more");
     if (task->listen && listen_address_parse(task->listen, &ignored, err))

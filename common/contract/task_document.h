@@ -10,11 +10,18 @@
 
 #include <stdint.h>
 
-// How long changes are followed: until a person stops that, and has come to the end of the task; until all is applied; or
-// for good, so that a stop only interrupts (exit code 75: whoever runs the process starts it again).
+// How long changes are followed: until a person stops that, and has come to the end of the task; until all is applied;
+// or for good, so that a stop only interrupts (exit code 75: whoever runs the process starts it again).
 typedef enum TaskUntil { UNTIL_STOPPED, UNTIL_CAUGHT_UP, UNTIL_FOREVER } TaskUntil;
 
-enum { TASK_JOBS_MAX = 64, TASK_WORKERS_MAX = 64, TASK_NAME_MAX = 63, TASK_WAIT_MAX = 86400, TASK_CUTOVER_MAX = 3600, TASK_BACK_NAME_MAX = 58 };
+enum {
+    TASK_JOBS_MAX = 64,
+    TASK_WORKERS_MAX = 64,
+    TASK_NAME_MAX = 63,
+    TASK_WAIT_MAX = 86400,
+    TASK_CUTOVER_MAX = 3600,
+    TASK_BACK_NAME_MAX = 58
+};
 // How writes are kept from the source during a cutover.
 typedef enum TaskBlock {
     BLOCK_NONE,      // the user does it; that nothing is committed is checked
@@ -56,12 +63,12 @@ typedef struct TaskDocument {
     int64_t slot_guard_bytes; // warn when the slot retains more; 0: off
     int64_t sequence_margin;  // values that sequences of the sink are set further than the source's
     TaskCutover cutover;
-    int verify_sample;        // per cent of the rows that verify compares, 1 … 100
-    int wait_seconds;         // how long a verb waits at its start for an end that does not answer
+    int verify_sample; // per cent of the rows that verify compares, 1 … 100
+    int wait_seconds;  // how long a verb waits at its start for an end that does not answer
 } TaskDocument;
 
-// Defaults: name "kubeferry", all steps but init-struct-later (init-data does its work), 2 jobs, 1 worker, until stopped, text
-// log, no waiting.
+// Defaults: name "kubeferry", all steps but init-struct-later (init-data does its work), 2 jobs, 1 worker, until
+// stopped, text log, no waiting.
 void task_document_init(TaskDocument *task);
 // Reads the JSON task document (docs/task-document.md) into a task that was initialised: what the document does not
 // name keeps its value. Unknown fields are refused by name. Variables of the environment that it names (passwordEnv,

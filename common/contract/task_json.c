@@ -240,8 +240,8 @@ static int read_steps(json_object *o, bool steps[STEP_COUNT], Error *err)
 }
 
 // choices: their names joined, for the message.
-static int read_choice(const char *text, const char *name, const char *const names[], size_t count,
-                       const char *choices, int *out, Error *err)
+static int read_choice(const char *text, const char *name, const char *const names[], size_t count, const char *choices,
+                       int *out, Error *err)
 {
     if (!given(text))
         return 0;
@@ -287,7 +287,8 @@ static int read_cutover(json_object *o, TaskCutover *cutover, Error *err)
         read_name(verification, "$.cutover.verification", TASK_VERIFICATIONS, &verification_index, err))
         return -1;
     if (timeout < 1 || timeout > TASK_CUTOVER_MAX || lag < 1 || lag > TASK_CUTOVER_MAX)
-        return error_set(err, ERROR_USAGE, "$.cutover: expected timeoutSeconds and maxLagSeconds of 1 to %d", TASK_CUTOVER_MAX);
+        return error_set(err, ERROR_USAGE, "$.cutover: expected timeoutSeconds and maxLagSeconds of 1 to %d",
+                         TASK_CUTOVER_MAX);
     cutover->block = (TaskBlock)block_index;
     cutover->verification = (TaskVerification)verification_index;
     cutover->timeout_seconds = (int)timeout;
@@ -334,7 +335,8 @@ static int take_scalars(TaskText *t, TaskDocument *task, Error *err)
         return error_set(err, ERROR_USAGE, "$.workers: expected 1 to %d, found %lld", TASK_WORKERS_MAX,
                          (long long)t->workers);
     if (t->verify_sample < 1 || t->verify_sample > 100)
-        return error_set(err, ERROR_USAGE, "$.verifySample: expected 1 to 100, found %lld", (long long)t->verify_sample);
+        return error_set(err, ERROR_USAGE, "$.verifySample: expected 1 to 100, found %lld",
+                         (long long)t->verify_sample);
     if (t->slot_guard_bytes < 0)
         return error_set(err, ERROR_USAGE, "$.slotGuardBytes: expected 0 (off) or more, found %lld",
                          (long long)t->slot_guard_bytes);

@@ -49,7 +49,8 @@ static int commit(Applier *a, const Batch *b, Error *err)
 {
     auto_pgresult PGresult *res = NULL;
     LedgerPosition next = a->position;
-    static const char COMMIT[] = "COMMIT; SELECT pg_catalog.pg_current_wal_insert_lsn(), pg_catalog.pg_current_wal_flush_lsn()";
+    static const char COMMIT[] =
+        "COMMIT; SELECT pg_catalog.pg_current_wal_insert_lsn(), pg_catalog.pg_current_wal_flush_lsn()";
 
     next.lsn = b->end_lsn;
     next.transactions += b->transactions + a->open_transactions;
@@ -239,8 +240,8 @@ static void *run(void *arg)
 
 static int prepare_session(Applier *a, Error *err)
 {
-    // Each row is found through its index, whatever the statistics of a new table say; a table without a usable index is
-    // scanned all the same.
+    // Each row is found through its index, whatever the statistics of a new table say; a table without a usable index
+    // is scanned all the same.
     if (pg_exec(a->sink,
                 "SET synchronous_commit = off; SET enable_hashjoin = off; SET enable_mergejoin = off;"
                 " SET enable_seqscan = off; SET enable_material = off",

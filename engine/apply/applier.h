@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The thread that applies batches in the sink. What a batch holds up to its last commit is one transaction together with
-// the new position; a part of a long transaction stays open until its end comes.
+// The thread that applies batches in the sink. What a batch holds up to its last commit is one transaction together
+// with the new position; a part of a long transaction stays open until its end comes.
 #pragma once
 
 #include "engine/apply/batch.h"
@@ -8,8 +8,10 @@
 typedef struct Applier Applier;
 
 // Connects to the sink and starts the thread. start: the position as stored in the ledger.
-MUST_CHECK int applier_start(const Context *ctx, const Ledger *ledger, const LedgerPosition *start, Applier **out, Error *err);
-// Ends the thread (a statement that runs is cancelled when a stop was requested, else awaited) and closes the connection.
+MUST_CHECK int applier_start(const Context *ctx, const Ledger *ledger, const LedgerPosition *start, Applier **out,
+                             Error *err);
+// Ends the thread (a statement that runs is cancelled when a stop was requested, else awaited) and closes the
+// connection.
 void applier_stop(Applier *a);
 // Whether the session applies as replica (foreign keys and ordinary triggers off).
 bool applier_is_replica(const Applier *a);

@@ -18,10 +18,11 @@ enum { BACKOFF_FIRST_MS = 500, BACKOFF_MAX_MS = 30000, HEALTHY_S = 30 };
 static int slot_gone(const Context *ctx, const char *what, Error *err)
 {
     error_set(err, ERROR_CONDITION, "slot \"%s\" on the source %s: changes since the copy are lost", ctx->slot, what);
-    return error_hint(err,
-                      "run \"kubeferry-engine cleanup --name %s\", empty the sink's tables and start again; to keep a slot longer, "
-                      "raise max_slot_wal_keep_size on the source",
-                      ctx->task->name);
+    return error_hint(
+        err,
+        "run \"kubeferry-engine cleanup --name %s\", empty the sink's tables and start again; to keep a slot longer, "
+        "raise max_slot_wal_keep_size on the source",
+        ctx->task->name);
 }
 
 // The position in the sink counts only for the slot that it was reached with. We confirm no more than what the sink has
@@ -35,7 +36,8 @@ static int check_slot(const Context *ctx, const LedgerPosition *position, Error 
     if (context_connect_source(ctx, PG_ORDINARY, &source, err))
         return -1;
     if (pg_query(source,
-                 "SELECT s.confirmed_flush_lsn, coalesce(pg_catalog.to_jsonb(s) ->> 'wal_status', ''), pg_catalog.pg_current_wal_lsn()"
+                 "SELECT s.confirmed_flush_lsn, coalesce(pg_catalog.to_jsonb(s) ->> 'wal_status', ''), "
+                 "pg_catalog.pg_current_wal_lsn()"
                  "  FROM pg_catalog.pg_replication_slots s WHERE s.slot_name = $1",
                  1, values, &res, err))
         return error_wrap(err, "looking at the slot");
@@ -44,15 +46,22 @@ static int check_slot(const Context *ctx, const LedgerPosition *position, Error 
     if (strcmp(PQgetvalue(res, 0, 1), "lost") == 0)
         return slot_gone(ctx, "was invalidated (wal_status lost)", err);
     if (pg_get_lsn(res, 0, 0) > position->lsn) {
-        error_set(err, ERROR_CONDITION, "slot \"%s\" stands at %s, beyond the %s that the sink has: it was made again or moved by somebody else",
-                  ctx->slot, PQgetvalue(res, 0, 0), lsn_format(position->lsn).text);
-        return error_hint(err, "the changes between are lost: run \"kubeferry-engine cleanup --name %s\", empty the sink's tables and start again",
+        error_set(
+            err, ERROR_CONDITION,
+            "slot \"%s\" stands at %s, beyond the %s that the sink has: it was made again or moved by somebody else",
+            ctx->slot, PQgetvalue(res, 0, 0), lsn_format(position->lsn).text);
+        return error_hint(err,
+                          "the changes between are lost: run \"kubeferry-engine cleanup --name %s\", empty the sink's "
+                          "tables and start again",
                           ctx->task->name);
     }
     if (pg_get_lsn(res, 0, 2) < position->lsn) {
-        error_set(err, ERROR_CONDITION, "the source stands at %s, before the %s that the sink has applied: it was restored from a backup, or is another server",
+        error_set(err, ERROR_CONDITION,
+                  "the source stands at %s, before the %s that the sink has applied: it was restored from a backup, or "
+                  "is another server",
                   PQgetvalue(res, 0, 2), lsn_format(position->lsn).text);
-        return error_hint(err, "check --source; if the source was restored, run cleanup, empty the sink's tables and start again");
+        return error_hint(
+            err, "check --source; if the source was restored, run cleanup, empty the sink's tables and start again");
     }
     return 0;
 }

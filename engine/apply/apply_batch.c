@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Applies the changes of one batch. The state after a batch is one that the source was in, so it is legal; the way there
-// may not be when changes are folded (values of a unique column swapped between rows): then the batch is replayed.
+// Applies the changes of one batch. The state after a batch is one that the source was in, so it is legal; the way
+// there may not be when changes are folded (values of a unique column swapped between rows): then the batch is
+// replayed.
 #include "engine/apply/apply_batch.h"
 
 #include "common/base/log.h"
@@ -42,7 +43,10 @@ static void put_key(Buffer *text, const Change *c)
 
 static const char *op_name(const Change *c)
 {
-    return c->op == CHANGE_INSERT ? "insert" : c->op == CHANGE_UPDATE ? "update" : c->op == CHANGE_DELETE ? "delete" : "truncate";
+    return c->op == CHANGE_INSERT   ? "insert"
+           : c->op == CHANGE_UPDATE ? "update"
+           : c->op == CHANGE_DELETE ? "delete"
+                                    : "truncate";
 }
 
 static int diverged(const Change *c, int64_t touched, Error *err)
@@ -51,11 +55,13 @@ static int diverged(const Change *c, int64_t touched, Error *err)
 
     put_key(&key, c);
     error_set(err, ERROR_DIVERGED,
-              "source and sink have diverged: an %s of %s in the transaction that committed at %s found %lld rows with key %s in "
+              "source and sink have diverged: an %s of %s in the transaction that committed at %s found %lld rows with "
+              "key %s in "
               "the sink, expected 1",
               op_name(c), c->target->label, lsn_format(c->commit_lsn).text, (long long)touched, key.data);
-    return error_hint(err, "somebody else has written to this table in the sink, or the ends were different from the start: run "
-                           "verify to see the differences, mend them in the sink, then start again");
+    return error_hint(
+        err, "somebody else has written to this table in the sink, or the ends were different from the start: run "
+             "verify to see the differences, mend them in the sink, then start again");
 }
 
 static int blame(const Change *c, Error *err)
@@ -68,8 +74,10 @@ static int blame(const Change *c, Error *err)
     error_wrap(err, "%s of %s with key %s, committed at %s on the source", op_name(c), c->target->label, key.data,
                lsn_format(c->commit_lsn).text);
     if (strncmp(err->sqlstate, "23", 2) == 0)
-        error_hint(err, "a row or constraint of the sink that the source does not have stands in the way: run verify, remove it "
-                        "from the sink, then start again");
+        error_hint(
+            err,
+            "a row or constraint of the sink that the source does not have stands in the way: run verify, remove it "
+            "from the sink, then start again");
     return -1;
 }
 
@@ -110,7 +118,8 @@ static size_t list_places(const Fold *f, Place *places)
     return n;
 }
 
-static int run_group(StatementRunner *runner, const Fold *f, const Place *places, size_t count, StatementRow *rows, Error *err)
+static int run_group(StatementRunner *runner, const Fold *f, const Place *places, size_t count, StatementRow *rows,
+                     Error *err)
 {
     static const StatementKind KINDS[] = {STATEMENT_DELETE, STATEMENT_UPDATE, STATEMENT_INSERT};
     const FoldEntry *first = &f->entries[places[0].entry];
@@ -126,7 +135,8 @@ static int run_group(StatementRunner *runner, const Fold *f, const Place *places
         return -1;
     if (touched == (int64_t)count)
         return 0;
-    return error_set(err, ERROR_DIVERGED, "%lld rows of %zu were found in %s", (long long)touched, count, first->target->label);
+    return error_set(err, ERROR_DIVERGED, "%lld rows of %zu were found in %s", (long long)touched, count,
+                     first->target->label);
 }
 
 static int run_fold(StatementRunner *runner, const Fold *f, Error *err)

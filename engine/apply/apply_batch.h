@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Applies the changes of one batch inside the caller's transaction: folded, or, when the sink objects, one by one in the
-// source's order.
+// Applies the changes of one batch inside the caller's transaction: folded, or, when the sink objects, one by one in
+// the source's order.
 #pragma once
 
 #include "engine/apply/statement.h"

@@ -101,9 +101,11 @@ static int find_key(Batch *b, Change *c, const PgoutputMessage *m, Error *err)
         key[k] = from[t->keys[k]];
         if (key[k].kind != VALUE_UNCHANGED && key[k].kind != VALUE_NULL)
             continue;
-        error_set(err, ERROR_CONDITION, "a change of %s cannot be applied: the source sent no value for key column \"%s\"", t->label,
+        error_set(err, ERROR_CONDITION,
+                  "a change of %s cannot be applied: the source sent no value for key column \"%s\"", t->label,
                   t->columns[t->keys[k]].name);
-        return error_hint(err, "run on the source: ALTER TABLE %s REPLICA IDENTITY FULL, then cleanup and start again", t->label);
+        return error_hint(err, "run on the source: ALTER TABLE %s REPLICA IDENTITY FULL, then cleanup and start again",
+                          t->label);
     }
     c->key = key;
     if (c->op != CHANGE_UPDATE || !m->change.old)
@@ -124,7 +126,8 @@ int batch_add(Batch *b, Target *t, const PgoutputMessage *m, uint64_t commit_lsn
     bool wrong_width = (m->change.row && m->change.row_count != t->column_count) ||
                        (m->change.old && m->change.old_count != t->column_count);
     if (wrong_width)
-        return error_set(err, ERROR_PROTOCOL, "a change of %s has another number of columns than its description", t->label);
+        return error_set(err, ERROR_PROTOCOL, "a change of %s has another number of columns than its description",
+                         t->label);
 
     Change *c = add(b, (ChangeOp)m->kind, t, commit_lsn);
     if (c->op == CHANGE_UPDATE && m->change.old_kind == 'O')
@@ -132,8 +135,10 @@ int batch_add(Batch *b, Target *t, const PgoutputMessage *m, uint64_t commit_lsn
     c->row = m->change.row;
     if (c->op != CHANGE_INSERT && t->key_count == 0) {
         if (m->change.old_kind != 'O') {
-            error_set(err, ERROR_CONDITION, "a change of %s cannot be applied: the table has no key and no full replica identity", t->label);
-            return error_hint(err, "run on the source: ALTER TABLE %s REPLICA IDENTITY FULL, then cleanup and start again", t->label);
+            error_set(err, ERROR_CONDITION,
+                      "a change of %s cannot be applied: the table has no key and no full replica identity", t->label);
+            return error_hint(
+                err, "run on the source: ALTER TABLE %s REPLICA IDENTITY FULL, then cleanup and start again", t->label);
         }
         c->old = m->change.old;
     } else if (c->op != CHANGE_INSERT && find_key(b, c, m, err)) {

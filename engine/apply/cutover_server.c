@@ -32,8 +32,10 @@ static int open_source(const CutoverServer *s, Error *err)
 
     if (!s->now.source_changed)
         return 0;
-    return context_connect_source(s->ctx, PG_ORDINARY, &source, err) || source_gate_open(s->ctx, source, s->now.restore, err) ? -1
-                                                                                                                     : 0;
+    return context_connect_source(s->ctx, PG_ORDINARY, &source, err) ||
+                   source_gate_open(s->ctx, source, s->now.restore, err)
+               ? -1
+               : 0;
 }
 
 // Under the lock of the cutover: no other can begin meanwhile.
@@ -44,7 +46,8 @@ static int undo(CutoverServer *s, Error *err)
     if (!cutover_server_is_active(s))
         return 0;
     log_warn(LOGGER, "the process of the cutover is gone: undoing it, changes are followed as before");
-    if (open_source(s, err) || (s->now.reverse && reverse_remove(s->ctx, err)) || ledger_cutover_undone(s->catalog, s->task_id, err))
+    if (open_source(s, err) || (s->now.reverse && reverse_remove(s->ctx, err)) ||
+        ledger_cutover_undone(s->catalog, s->task_id, err))
         return error_wrap(err, "undoing a cutover whose process is gone");
     if (s->now.source_changed)
         log_warn(LOGGER, "the source's database takes writes again");

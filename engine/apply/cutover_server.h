@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The cdc process's side of a cutover: applies up to a mark, then only watches whether anything comes after it, then ends
-// or goes on. The states are in ledger_cutover.h.
+// The cdc process's side of a cutover: applies up to a mark, then only watches whether anything comes after it, then
+// ends or goes on. The states are in ledger_cutover.h.
 #pragma once
 
 #include "engine/ledger/ledger_cutover.h"
@@ -9,12 +9,12 @@ typedef struct CutoverServer {
     const Context *ctx;
     PGconn *catalog; // borrowed
     int64_t task_id;
-    CutoverRow now;    // as last read
-    bool watching;     // applied up to the mark: what comes is counted and not applied
+    CutoverRow now; // as last read
+    bool watching;  // applied up to the mark: what comes is counted and not applied
     char watched_owner[40];
-    int64_t late;      // changes seen while watching
+    int64_t late; // changes seen while watching
     char late_relation[160];
-    double next_look;  // monotonic seconds
+    double next_look; // monotonic seconds
     bool looked;
 } CutoverServer;
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which source position is safe on the sink's disk: commits run with synchronous_commit off, so a commit counts only when
-// the sink's WAL has been flushed beyond it. Not thread-safe: the owner locks.
+// Which source position is safe on the sink's disk: commits run with synchronous_commit off, so a commit counts only
+// when the sink's WAL has been flushed beyond it. Not thread-safe: the owner locks.
 #pragma once
 
 #include <stddef.h>

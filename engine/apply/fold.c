@@ -101,7 +101,8 @@ static uint32_t mask_of_row(Fold *f, const Target *t, const Value *row)
     if (!any)
         return 0;
     for (uint32_t m = 0; m < f->mask_count; m++)
-        if (f->masks[m].column_count == t->column_count && memcmp(f->masks[m].unchanged, bits, words * sizeof *bits) == 0)
+        if (f->masks[m].column_count == t->column_count &&
+            memcmp(f->masks[m].unchanged, bits, words * sizeof *bits) == 0)
             return m + 1;
     if (f->mask_count == f->mask_capacity) {
         f->mask_capacity = f->mask_capacity ? f->mask_capacity * 2 : 16;

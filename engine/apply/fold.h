@@ -10,9 +10,9 @@
 //   nothing          insert     -                 -
 //
 // An update that changes the key is a delete of the old and an insert of the new one; when it leaves TOAST values out
-// that the run does not know, it cannot be folded and ends the run (FOLD_ALONE). A "-" does not happen on a source whose
-// keys are unique; it ends the run too, so that the changes meet the sink in their order. Inserts into a table without a
-// key are gathered as they come.
+// that the run does not know, it cannot be folded and ends the run (FOLD_ALONE). A "-" does not happen on a source
+// whose keys are unique; it ends the run too, so that the changes meet the sink in their order. Inserts into a table
+// without a key are gathered as they come.
 #pragma once
 
 #include "engine/apply/batch.h"
@@ -21,11 +21,11 @@ typedef enum NetOp { NET_NOTHING, NET_INSERT, NET_UPDATE, NET_DELETE, NET_REPLAC
 
 typedef struct FoldEntry {
     Target *target;
-    const Value *key;  // key_count values
-    const Value *row;  // merged; NULL for delete
+    const Value *key; // key_count values
+    const Value *row; // merged; NULL for delete
     uint32_t hash;
     NetOp op;
-    uint32_t mask;     // update: 1 + index in Fold.masks; 0: all columns
+    uint32_t mask; // update: 1 + index in Fold.masks; 0: all columns
 } FoldEntry;
 
 typedef struct FoldMask { // which columns an update leaves alone (unchanged TOAST)

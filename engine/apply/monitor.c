@@ -31,8 +31,8 @@ struct Monitor {
     double level_at; // up to when the sink is known to have had everything; 0: never
 };
 
-// Behind: as old as the newest change that the sink has, but no older than the last moment of which it had everything. WAL
-// without changes (a checkpoint) on a source that rests is no lag of hours.
+// Behind: as old as the newest change that the sink has, but no older than the last moment of which it had everything.
+// WAL without changes (a checkpoint) on a source that rests is no lag of hours.
 static double lag_seconds(Monitor *m, const Progress *p)
 {
     double now = clock_now(), lag = p->commit_time > 0 ? now - p->commit_time : 0;
@@ -82,7 +82,9 @@ static void guard_slot(Monitor *m, int64_t retained)
     if (limit <= 0 || retained < limit || now < m->next_guard_line)
         return;
     m->next_guard_line = now + GUARD_LINE_S;
-    log_warn("apply", "slot \"%s\" holds back %.1f GB of WAL on the source (guard: %.1f GB): the sink does not keep up, or is stopped",
+    log_warn("apply",
+             "slot \"%s\" holds back %.1f GB of WAL on the source (guard: %.1f GB): the sink does not keep up, or is "
+             "stopped",
              m->ctx->slot, (double)retained / 1e9, (double)limit / 1e9);
 }
 
@@ -95,7 +97,8 @@ static void write_lines(Monitor *m)
     pthread_mutex_lock(&p->lock);
     uint64_t applied = p->lsn_applied;
     double commit_time = p->commit_time > 0 ? p->commit_time : 0, lag = p->lag_seconds;
-    int64_t changes = p->changes, transactions = p->transactions, bytes = p->lag_bytes, retained = p->slot_retained_bytes;
+    int64_t changes = p->changes, transactions = p->transactions, bytes = p->lag_bytes,
+            retained = p->slot_retained_bytes;
     pthread_mutex_unlock(&p->lock);
 
     time_t seconds = (time_t)commit_time;
@@ -105,7 +108,9 @@ static void write_lines(Monitor *m)
     log_info("position_logger", "current_position | lsn:%s,timestamp:%s UTC-0000", lsn_format(applied).text,
              commit_time > 0 ? when : "-");
     double now = clock_monotonic(), span = now - m->last_line;
-    log_info("metrics", "transactions:%lld,changes:%lld,changes_per_second:%.0f,lag_bytes:%lld,lag_seconds:%.3f,slot_retained_bytes:%lld",
+    log_info("metrics",
+             "transactions:%lld,changes:%lld,changes_per_second:%.0f,lag_bytes:%lld,lag_seconds:%.3f,slot_retained_"
+             "bytes:%lld",
              (long long)transactions, (long long)changes, span > 0 ? (double)(changes - m->last_changes) / span : 0.0,
              (long long)bytes, lag, (long long)retained);
     m->last_changes = changes;

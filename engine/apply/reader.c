@@ -12,7 +12,19 @@
 #include <poll.h>
 #include <string.h>
 
-enum { GATHER_MS = 40, FEEDBACK_MS = 500, IDLE_STORE_MS = 5000, ASK_MS = 100, ASK_CUTOVER_MS = 20, TICK_MS = 200, READ_RUN = 256, HOT_MESSAGES = 64, HOT_PAUSE_MS = 2, GROWTH_S = 60, GROWTH_FIRST_S = 5 };
+enum {
+    GATHER_MS = 40,
+    FEEDBACK_MS = 500,
+    IDLE_STORE_MS = 5000,
+    ASK_MS = 100,
+    ASK_CUTOVER_MS = 20,
+    TICK_MS = 200,
+    READ_RUN = 256,
+    HOT_MESSAGES = 64,
+    HOT_PAUSE_MS = 2,
+    GROWTH_S = 60,
+    GROWTH_FIRST_S = 5
+};
 
 typedef struct Reader {
     const Context *ctx;
@@ -27,17 +39,17 @@ typedef struct Reader {
     Batch batches[2];
     Batch *filling;
 
-    bool in_transaction;  // between Begin and Commit
-    bool begun;           // a Begin was read and nothing of it yet: still a boundary
-    bool skipping;        // the transaction is applied already
-    int read_since_wait;  // messages
+    bool in_transaction; // between Begin and Commit
+    bool begun;          // a Begin was read and nothing of it yet: still a boundary
+    bool skipping;       // the transaction is applied already
+    int read_since_wait; // messages
     int read_since_fill;
-    bool filled;          // the socket was read since the wait
-    bool part_given;      // a part of the transaction is with the applier: its end must follow
-    Error schema_error;   // the source's schema has changed: nothing more is read; set when its code is not ERROR_NONE
-    uint64_t commit_lsn;  // of the transaction
-    uint64_t received;    // everything that committed before it has been read, when not in a transaction
-    uint64_t given;       // end of what was handed to the applier
+    bool filled;         // the socket was read since the wait
+    bool part_given;     // a part of the transaction is with the applier: its end must follow
+    Error schema_error;  // the source's schema has changed: nothing more is read; set when its code is not ERROR_NONE
+    uint64_t commit_lsn; // of the transaction
+    uint64_t received;   // everything that committed before it has been read, when not in a transaction
+    uint64_t given;      // end of what was handed to the applier
     uint64_t resumed_from;
     double last_idle_store, last_ask, last_growth_check;
 } Reader;
@@ -105,8 +117,8 @@ static void on_commit(Reader *r, const PgoutputMessage *m)
         r->received = m->commit.end_lsn;
 }
 
-// A relation that no longer fits the sink. What committed before is applied first: once a person has changed the sink to
-// fit, those older changes would not fit any more.
+// A relation that no longer fits the sink. What committed before is applied first: once a person has changed the sink
+// to fit, those older changes would not fit any more.
 static int on_relation(Reader *r, const PgoutputMessage *m, Error *err)
 {
     if (target_map_relation(r->targets, m, err) == 0)
@@ -268,8 +280,8 @@ static bool is_hot(const Reader *r)
     return r->read_since_wait > HOT_MESSAGES;
 }
 
-// Reads what has arrived, at most READ_RUN messages. *empty: nothing more is there; or, while many come, so little that it
-// is better left to gather (see wait_for_something).
+// Reads what has arrived, at most READ_RUN messages. *empty: nothing more is there; or, while many come, so little that
+// it is better left to gather (see wait_for_something).
 static int read_some(Reader *r, bool *empty, Error *err)
 {
     *empty = false;
@@ -311,8 +323,8 @@ static int send_feedback_if_due(Reader *r, Error *err)
 
 static void wait_for_something(Reader *r)
 {
-    // The source sends each change by itself. While many come, taking every one as it arrives costs both sides more than
-    // the change: they are left to gather for a moment. The source then needs a third of the processor time.
+    // The source sends each change by itself. While many come, taking every one as it arrives costs both sides more
+    // than the change: they are left to gather for a moment. The source then needs a third of the processor time.
     bool hot = is_hot(r);
     bool reading = may_read(r) && !hot;
     struct pollfd p[] = {
@@ -322,10 +334,10 @@ static void wait_for_something(Reader *r)
     };
     bool waits = r->goal->until_lsn || r->barrier.now.state != BARRIER_NONE;
     poll(p, 3,
-         hot && may_read(r)                        ? HOT_PAUSE_MS
+         hot && may_read(r)                      ? HOT_PAUSE_MS
          : cutover_server_is_active(&r->cutover) ? ASK_CUTOVER_MS / 2
-         : waits                                   ? ASK_MS / 2
-                                                   : TICK_MS);
+         : waits                                 ? ASK_MS / 2
+                                                 : TICK_MS);
     r->read_since_wait = 0;
     r->filled = false;
     if (p[1].revents)
@@ -341,8 +353,8 @@ static int check_growth_if_due(Reader *r, Error *err)
     return new_relation_check(r->ctx, r->ledger, err);
 }
 
-// What comes from beside the stream: verify, a cutover, new tables, sequences. During a cutover the sink's sequences are
-// the cutover's, and so are its tables.
+// What comes from beside the stream: verify, a cutover, new tables, sequences. During a cutover the sink's sequences
+// are the cutover's, and so are its tables.
 static int look_aside(Reader *r, Error *err)
 {
     if (!r->goal->serve_verify)

@@ -10,8 +10,8 @@
 #include "engine/stream/replication.h"
 
 typedef struct ReaderGoal {
-    uint64_t until_lsn; // end once everything committed before it is applied, and nothing after; 0: go on
-    bool serve_verify;  // meet with verify at its barrier, and with a cutover
+    uint64_t until_lsn;       // end once everything committed before it is applied, and nothing after; 0: go on
+    bool serve_verify;        // meet with verify at its barrier, and with a cutover
     SequenceWatch *sequences; // written to the sink as they move; NULL: none
 } ReaderGoal;
 
@@ -23,5 +23,5 @@ typedef enum ReaderEnd {
 } ReaderEnd;
 
 // Runs one session. position: as stored in the ledger.
-MUST_CHECK int reader_session(const Context *ctx, Ledger *ledger, const LedgerPosition *position, const ReaderGoal *goal,
-                              ReaderEnd *end, Error *err);
+MUST_CHECK int reader_session(const Context *ctx, Ledger *ledger, const LedgerPosition *position,
+                              const ReaderGoal *goal, ReaderEnd *end, Error *err);

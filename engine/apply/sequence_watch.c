@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Carries sequences over while changes are followed. What cannot be read or set is said once and passed over: the cutover
-// checks all of them.
+// Carries sequences over while changes are followed. What cannot be read or set is said once and passed over: the
+// cutover checks all of them.
 #include "engine/apply/sequence_watch.h"
 
 #include "common/base/clock.h"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Sequences as they move on the source while changes are followed: looked at with one statement by the monitor's thread,
-// written to the sink by the reader's, which knows when the sink must be left alone. They are a few seconds behind; the
-// cutover sets them exactly.
+// Sequences as they move on the source while changes are followed: looked at with one statement by the monitor's
+// thread, written to the sink by the reader's, which knows when the sink must be left alone. They are a few seconds
+// behind; the cutover sets them exactly.
 #pragma once
 
 #include "engine/context.h"

@@ -152,7 +152,8 @@ static void put_image_condition(Buffer *sql, const Target *t, int first, int cou
         n++;
     }
     buffer_printf(sql,
-                  "t.ctid = ANY (ARRAY(SELECT (SELECT x.ctid FROM ONLY %s AS x WHERE ROW(%s)::record OPERATOR(pg_catalog.*=) ROW(%s)::record"
+                  "t.ctid = ANY (ARRAY(SELECT (SELECT x.ctid FROM ONLY %s AS x WHERE ROW(%s)::record "
+                  "OPERATOR(pg_catalog.*=) ROW(%s)::record"
                   " LIMIT 1) FROM ",
                   t->label, buffer_text(&mine), buffer_text(&theirs));
     put_unnest(sql, first, count, "o");
@@ -231,8 +232,8 @@ static Prepared *add_known(StatementRunner *r, Target *t, StatementKind kind, co
 }
 
 // Finds the statement, or prepares it; one that was forgotten is prepared again.
-static int prepare(StatementRunner *r, Target *t, StatementKind kind, const FoldMask *mask, int parameters, Prepared **out,
-                   Error *err)
+static int prepare(StatementRunner *r, Target *t, StatementKind kind, const FoldMask *mask, int parameters,
+                   Prepared **out, Error *err)
 {
     auto_buffer Buffer sql = {0};
     char name[24];
@@ -346,8 +347,8 @@ static void need_arrays(StatementRunner *r, int count)
     r->array_count = (size_t)count;
 }
 
-int statement_run(StatementRunner *r, StatementKind kind, Target *t, const FoldMask *unchanged, const StatementRow *rows,
-                  size_t count, int64_t *touched, Error *err)
+int statement_run(StatementRunner *r, StatementKind kind, Target *t, const FoldMask *unchanged,
+                  const StatementRow *rows, size_t count, int64_t *touched, Error *err)
 {
     Parameters p = count_parameters(t, kind, unchanged);
     Prepared *prepared;

@@ -8,8 +8,8 @@
 
 typedef enum StatementKind {
     STATEMENT_INSERT,
-    STATEMENT_UPDATE,       // key unchanged
-    STATEMENT_UPDATE_KEY,   // sets the key columns too
+    STATEMENT_UPDATE,     // key unchanged
+    STATEMENT_UPDATE_KEY, // sets the key columns too
     STATEMENT_DELETE,
     STATEMENT_UPDATE_IMAGE, // no key: one row whose whole image is `old` (one row a statement)
     STATEMENT_DELETE_IMAGE
@@ -33,4 +33,5 @@ void statement_runner_free(StatementRunner *r);
 MUST_CHECK int statement_run(StatementRunner *r, StatementKind kind, Target *t, const FoldMask *unchanged,
                              const StatementRow *rows, size_t count, int64_t *touched, Error *err);
 // TRUNCATE of several tables in one statement.
-MUST_CHECK int statement_truncate(StatementRunner *r, Target *const *targets, size_t count, bool restart_identity, Error *err);
+MUST_CHECK int statement_truncate(StatementRunner *r, Target *const *targets, size_t count, bool restart_identity,
+                                  Error *err);

@@ -4,8 +4,8 @@
 
 #include "common/base/buffer.h"
 #include "common/base/memory.h"
-#include "engine/catalog/modifier.h"
 #include "engine/apply/new_relation.h"
+#include "engine/catalog/modifier.h"
 #include "engine/pg/array.h"
 #include "engine/pg/quote.h"
 #include "sql.h"
@@ -65,7 +65,8 @@ static LedgerRelation *find_relation(const TargetMap *map, uint32_t oid)
     return NULL;
 }
 
-int target_map_open(const Context *ctx, PGconn *catalog, int64_t task_id, bool replica_role, TargetMap **out, Error *err)
+int target_map_open(const Context *ctx, PGconn *catalog, int64_t task_id, bool replica_role, TargetMap **out,
+                    Error *err)
 {
     TargetMap *map = memory_zalloc(sizeof *map);
 
@@ -132,11 +133,24 @@ static uint64_t fingerprint(const PgoutputMessage *m)
 
 static int changed(Error *err, const char *label, const char *what, const char *remedy)
 {
-    error_set(err, ERROR_CONDITION, "the source's schema changed while changes were followed: relation %s: %s", label, what);
+    error_set(err, ERROR_CONDITION, "the source's schema changed while changes were followed: relation %s: %s", label,
+              what);
     return error_hint(err, "%s; then start again with the same command: everything applied so far is kept", remedy);
 }
 
-enum { COL_NAME, COL_TYPE, COL_OID, COL_BASE_TYPE, COL_GENERATED, COL_ALWAYS, COL_PRIMARY, COL_OPERATOR, COL_GUARDED, COL_MODIFIER, COL_CAST };
+enum {
+    COL_NAME,
+    COL_TYPE,
+    COL_OID,
+    COL_BASE_TYPE,
+    COL_GENERATED,
+    COL_ALWAYS,
+    COL_PRIMARY,
+    COL_OPERATOR,
+    COL_GUARDED,
+    COL_MODIFIER,
+    COL_CAST
+};
 
 static int sink_column(const PGresult *res, const char *name)
 {
@@ -158,24 +172,28 @@ static char *source_type(const TargetMap *map, const PgoutputColumn *c)
         return memory_strdup(name ? name : "<the source's type>");
     snprintf(oid, sizeof oid, "%u", c->type_oid);
     snprintf(typmod, sizeof typmod, "%d", c->typmod);
-    if (pg_query(map->catalog, "SELECT pg_catalog.format_type($1::pg_catalog.oid, $2::pg_catalog.int4)", 2, values, &res, &ignored) ||
+    if (pg_query(map->catalog, "SELECT pg_catalog.format_type($1::pg_catalog.oid, $2::pg_catalog.int4)", 2, values,
+                 &res, &ignored) ||
         PQntuples(res) == 0)
         return memory_printf("<the type with oid %u>", c->type_oid);
     return memory_strdup(PQgetvalue(res, 0, 0));
 }
 
-static int check_type(const TargetMap *map, const Target *t, const PgoutputColumn *c, const PGresult *res, int row, Error *err)
+static int check_type(const TargetMap *map, const Target *t, const PgoutputColumn *c, const PGresult *res, int row,
+                      Error *err)
 {
     const char *source_name = c->type_oid >= FIRST_USER_OID ? type_name(map, c->type_oid) : NULL;
-    bool same = c->type_oid < FIRST_USER_OID ? (uint32_t)pg_get_int64(res, row, COL_OID) == c->type_oid
-                                             : !source_name || strcmp(source_name, PQgetvalue(res, row, COL_BASE_TYPE)) == 0;
+    bool same = c->type_oid < FIRST_USER_OID
+                    ? (uint32_t)pg_get_int64(res, row, COL_OID) == c->type_oid
+                    : !source_name || strcmp(source_name, PQgetvalue(res, row, COL_BASE_TYPE)) == 0;
     if (same && modifier_keeps(c->type_oid, c->typmod, (int32_t)pg_get_int64(res, row, COL_MODIFIER)))
         return 0;
     auto_free char *type = source_type(map, c);
     auto_free char *name = quote_ident_text(c->name);
-    auto_free char *what = memory_printf("column %s has another type on the source (%s) than in the sink (%s)", name, type,
-                                         PQgetvalue(res, row, COL_TYPE));
-    auto_free char *remedy = memory_printf("run on the sink: ALTER TABLE %s ALTER COLUMN %s TYPE %s (with the source's USING)", t->label, name, type);
+    auto_free char *what = memory_printf("column %s has another type on the source (%s) than in the sink (%s)", name,
+                                         type, PQgetvalue(res, row, COL_TYPE));
+    auto_free char *remedy = memory_printf(
+        "run on the sink: ALTER TABLE %s ALTER COLUMN %s TYPE %s (with the source's USING)", t->label, name, type);
     return changed(err, t->label, what, remedy);
 }
 
@@ -184,7 +202,8 @@ static int missing_column(const TargetMap *map, const Target *t, const PgoutputC
     auto_free char *type = source_type(map, c);
     auto_free char *name = quote_ident_text(c->name);
     auto_free char *what = memory_printf("column %s was added or renamed on the source and is not in the sink", name);
-    auto_free char *remedy = memory_printf("make the same change on the sink: ALTER TABLE %s ADD COLUMN %s %s (with the source's DEFAULT), or ALTER TABLE %s "
+    auto_free char *remedy = memory_printf("make the same change on the sink: ALTER TABLE %s ADD COLUMN %s %s (with "
+                                           "the source's DEFAULT), or ALTER TABLE %s "
                                            "RENAME COLUMN … TO %s",
                                            t->label, name, type, t->label, name);
     return changed(err, t->label, what, remedy);
@@ -257,8 +276,10 @@ static int check_dropped(const TargetMap *map, const Target *t, const PGresult *
         if (still_sent || row < 0 || pg_get_bool(res, row, COL_GENERATED))
             continue;
         auto_free char *column = quote_ident_text(name);
-        auto_free char *what = memory_printf("column %s was dropped or renamed on the source and is still in the sink", column);
-        auto_free char *remedy = memory_printf("make the same change on the sink, for example ALTER TABLE %s DROP COLUMN %s", t->label, column);
+        auto_free char *what =
+            memory_printf("column %s was dropped or renamed on the source and is still in the sink", column);
+        auto_free char *remedy = memory_printf(
+            "make the same change on the sink, for example ALTER TABLE %s DROP COLUMN %s", t->label, column);
         return changed(err, t->label, what, remedy);
     }
     return 0;
@@ -282,8 +303,8 @@ static int match_with_sink(TargetMap *map, Target *t, const PgoutputMessage *m, 
     return 0;
 }
 
-// A table that the ledger does not know: one of a wider publication (passed over), or one of ours that is new, such as a
-// partition made since the copy.
+// A table that the ledger does not know: one of a wider publication (passed over), or one of ours that is new, such as
+// a partition made since the copy.
 static int check_unknown(TargetMap *map, const Target *t, Error *err)
 {
     const TaskDocument *task = map->ctx->task;
@@ -298,8 +319,8 @@ static int check_unknown(TargetMap *map, const Target *t, Error *err)
     return new_relation_found(map->catalog, map->task_id, t->label, err);
 }
 
-// A table that has another name than when it was copied: its changes go on once the sink's table is called the same. That
-// the source's is called back does not help, since the stream has the name of the time of each change.
+// A table that has another name than when it was copied: its changes go on once the sink's table is called the same.
+// That the source's is called back does not help, since the stream has the name of the time of each change.
 static int follow_rename(TargetMap *map, const Target *t, LedgerRelation *known, Error *err)
 {
     char id[24], oid[24];
@@ -320,7 +341,9 @@ static int follow_rename(TargetMap *map, const Target *t, LedgerRelation *known,
     bool other_schema = strcmp(known->schema, t->schema) != 0;
     auto_free char *schema = quote_ident_text(t->schema);
     auto_free char *what = memory_printf("it was called %s when it was copied, and the sink still has it so", old);
-    auto_free char *remedy = other_schema ? memory_printf("make the same change on the sink, so that %s becomes %s (ALTER TABLE … SET SCHEMA %s, … RENAME TO %s)", old, t->label, schema, name)
+    auto_free char *remedy = other_schema ? memory_printf("make the same change on the sink, so that %s becomes %s "
+                                                          "(ALTER TABLE … SET SCHEMA %s, … RENAME TO %s)",
+                                                          old, t->label, schema, name)
                                           : memory_printf("run on the sink: ALTER TABLE %s RENAME TO %s", old, name);
     return changed(err, t->label, what, remedy);
 }
@@ -388,7 +411,8 @@ static int note_batch(PGconn *source, PGconn *sink, const char *task, const char
     auto_pgresult PGresult *res = NULL;
 
     if (pg_query(source,
-                 "SELECT pg_catalog.json_agg(pg_catalog.json_build_object('oid', r.attrelid::bigint, 'columns', r.names))::text"
+                 "SELECT pg_catalog.json_agg(pg_catalog.json_build_object('oid', r.attrelid::bigint, 'columns', "
+                 "r.names))::text"
                  "  FROM (SELECT a.attrelid, pg_catalog.json_agg(a.attname ORDER BY a.attnum) AS names"
                  "          FROM pg_catalog.pg_attribute a"
                  "         WHERE a.attrelid = ANY ($1::oid[]) AND a.attnum > 0 AND NOT a.attisdropped GROUP BY 1) r",
@@ -412,13 +436,15 @@ int target_note_columns(const Context *ctx, Ledger *ledger, Error *err)
     const char *values[] = {task};
 
     snprintf(task, sizeof task, "%lld", (long long)ledger->task.id);
-    if (pg_query(ledger->conn, "SELECT source_oid FROM kubeferry.relation WHERE task = $1 AND columns IS NULL", 1, values, &res, err))
+    if (pg_query(ledger->conn, "SELECT source_oid FROM kubeferry.relation WHERE task = $1 AND columns IS NULL", 1,
+                 values, &res, err))
         return error_wrap(err, "reading the relations of the ledger");
     if (PQntuples(res) == 0)
         return 0;
     if (context_connect_source(ctx, PG_ORDINARY, &source, err))
         return -1;
-    // The ledger was filled a moment ago: without statistics each batch would go through all of it for each of its rows.
+    // The ledger was filled a moment ago: without statistics each batch would go through all of it for each of its
+    // rows.
     if (PQntuples(res) > NOTE_BATCH && pg_exec(ledger->conn, "ANALYZE kubeferry.relation", err))
         return error_wrap(err, "analyzing the ledger");
     for (int first = 0; first < PQntuples(res); first += NOTE_BATCH) {

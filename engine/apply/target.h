@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A source table as the stream describes it, matched with its table in the sink. Made when a Relation message comes, and
-// compared with the sink then, not at every row.
+// A source table as the stream describes it, matched with its table in the sink. Made when a Relation message comes,
+// and compared with the sink then, not at every row.
 #pragma once
 
 #include "engine/ledger/ledger_relation.h"
@@ -37,13 +37,14 @@ typedef struct Target {
 typedef struct TargetMap TargetMap;
 
 // catalog: a connection to the sink for look-ups, borrowed. replica_role: the applying session runs as replica.
-MUST_CHECK int target_map_open(const Context *ctx, PGconn *catalog, int64_t task_id, bool replica_role, TargetMap **out, Error *err);
+MUST_CHECK int target_map_open(const Context *ctx, PGconn *catalog, int64_t task_id, bool replica_role, TargetMap **out,
+                               Error *err);
 void target_map_close(TargetMap *map);
 // A Type message: the name of a type that is not built in, needed to compare the next Relation message.
 void target_map_type(TargetMap *map, const PgoutputMessage *type);
-// A Relation message. The same description as before changes nothing. A difference between source and sink that would lose
-// data (a new, dropped, renamed or retyped column, a new partition, a renamed table): ERROR_CONDITION that names relation
-// and column and says what to do.
+// A Relation message. The same description as before changes nothing. A difference between source and sink that would
+// lose data (a new, dropped, renamed or retyped column, a new partition, a renamed table): ERROR_CONDITION that names
+// relation and column and says what to do.
 MUST_CHECK int target_map_relation(TargetMap *map, const PgoutputMessage *relation, Error *err);
 // The target of a source table; NULL when no Relation message came for it.
 Target *target_map_find(TargetMap *map, uint32_t source_oid);

@@ -5,8 +5,8 @@
 
 enum { FULL_PRECISION = 6, HEADER = 4 }; // of a time; what length and numeric modifiers begin with
 
-// A shorter length cuts or refuses, a smaller precision or scale rounds. A longer char(n) or bit(n) pads: only an equal one
-// will do there, as for every type that is not listed.
+// A shorter length cuts or refuses, a smaller precision or scale rounds. A longer char(n) or bit(n) pads: only an equal
+// one will do there, as for every type that is not listed.
 typedef enum Kind { KIND_LENGTH, KIND_PRECISION, KIND_NUMERIC } Kind;
 
 static const struct {

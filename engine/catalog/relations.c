@@ -68,7 +68,8 @@ static int check_all_found(const ObjectList *objects, const RelationList *found,
             continue;
         error_set(err, ERROR_CONDITION, "no table matches %s%s%s on the source", name->schema, name->table ? "." : "",
                   name->table ? name->table : "");
-        return error_hint(err, "correct --migration-object (names are taken as written, case included) or create the table");
+        return error_hint(err,
+                          "correct --migration-object (names are taken as written, case included) or create the table");
     }
     if (found->count > 0)
         return 0;
@@ -167,8 +168,8 @@ int columns_load(PGconn *conn, const char *schema, const char *name, Arena *aren
     return 0;
 }
 
-int columns_load_again(PGconn *conn, bool *prepared, const char *schema, const char *name, Arena *arena, ColumnList *out,
-                       Error *err)
+int columns_load_again(PGconn *conn, bool *prepared, const char *schema, const char *name, Arena *arena,
+                       ColumnList *out, Error *err)
 {
     static const char STATEMENT[] = "kubeferry_columns";
     const char *values[] = {schema, name};

@@ -14,11 +14,11 @@ typedef struct Relation {
     char identity;             // replica identity: 'd' default, 'n' nothing, 'f' full, 'i' index
     bool has_key;              // an index gives the replica identity (primary key, or the index of identity 'i')
     bool is_partition;
-    uint32_t parent;           // nearest partitioned ancestor's oid, 0: none
+    uint32_t parent; // nearest partitioned ancestor's oid, 0: none
     bool unlogged;
-    int64_t rows;              // reltuples, an estimate; 0 when never analysed
-    int64_t heap_blocks;       // of the main fork
-    int64_t bytes;             // heap and TOAST
+    int64_t rows;        // reltuples, an estimate; 0 when never analysed
+    int64_t heap_blocks; // of the main fork
+    int64_t bytes;       // heap and TOAST
 } Relation;
 
 typedef struct RelationList {
@@ -47,9 +47,9 @@ typedef struct ColumnList {
     size_t count;
 } ColumnList;
 
-// All ordinary and partitioned tables that the object list names (empty: all user tables), less `excluded` (which wins),
-// biggest first. System schemas, the schema kubeferry, temporary tables, extension members and foreign tables are never among them.
-// A named table or schema that does not exist, or nothing at all: ERROR_CONDITION that names it.
+// All ordinary and partitioned tables that the object list names (empty: all user tables), less `excluded` (which
+// wins), biggest first. System schemas, the schema kubeferry, temporary tables, extension members and foreign tables
+// are never among them. A named table or schema that does not exist, or nothing at all: ERROR_CONDITION that names it.
 MUST_CHECK int relations_load(PGconn *source, const ObjectList *objects, const ObjectList *excluded, RelationList *out,
                               Error *err);
 void relations_free(RelationList *list);
@@ -58,7 +58,8 @@ MUST_CHECK int relations_wants(PGconn *source, const ObjectList *objects, const 
                                bool *wanted, Error *err);
 const Relation *relations_find_oid(const RelationList *list, uint32_t oid); // linear; NULL: none
 // Columns of one table of either end, in the arena. An empty list when the table does not exist.
-MUST_CHECK int columns_load(PGconn *conn, const char *schema, const char *name, Arena *arena, ColumnList *out, Error *err);
+MUST_CHECK int columns_load(PGconn *conn, const char *schema, const char *name, Arena *arena, ColumnList *out,
+                            Error *err);
 // The same for one table after another on one connection: the statement, whose planning takes longer than its run, is
 // prepared at the first call. *prepared, false at first, belongs to the connection.
 MUST_CHECK int columns_load_again(PGconn *conn, bool *prepared, const char *schema, const char *name, Arena *arena,

@@ -46,7 +46,7 @@ typedef enum JobStep { JOB_COPY, JOB_BUILD, JOB_LARGE_OBJECTS, JOB_WAIT, JOB_END
 JobStep copy_job_next(CopyJob *job, bool may_copy, BuildWork *work);
 void copy_job_wait(CopyJob *job, int ms);                  // until something changed, at most ms
 void copy_job_relation_complete(CopyJob *job, int32_t id); // once more for the same one: nothing happens
-void copy_job_all_complete(CopyJob *job); // for a helper: its coordinator says so
+void copy_job_all_complete(CopyJob *job);                  // for a helper: its coordinator says so
 void copy_job_large_objects_complete(CopyJob *job);
 bool copy_job_rows_complete(CopyJob *job); // the snapshot is of no more use
 // One piece was built; true: *next is the worker's next piece.

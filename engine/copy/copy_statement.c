@@ -34,8 +34,10 @@ static int altering_column(const char *table, const Column *from, const Column *
 {
     auto_free char *name = quote_ident_text(from->name);
 
-    error_set(err, ERROR_CONDITION, "column %s of %s is %s on the source and %s on the sink, which would alter values", name, table, from->type, to->type);
-    return error_hint(err, "run on the sink: ALTER TABLE %s ALTER COLUMN %s TYPE %s; then start again", table, name, from->type);
+    error_set(err, ERROR_CONDITION, "column %s of %s is %s on the source and %s on the sink, which would alter values",
+              name, table, from->type, to->type);
+    return error_hint(err, "run on the sink: ALTER TABLE %s ALTER COLUMN %s TYPE %s; then start again", table, name,
+                      from->type);
 }
 
 static bool same_in_binary(const Column *a, const Column *b)
@@ -57,7 +59,8 @@ int copy_table_match(const char *schema, const char *name, const ColumnList *sou
         const Column *to = columns_find(sink, from->name);
         bool missing = !to || to->generated;
         if (missing || alters(from, to)) {
-            (void)!(missing ? missing_column(out->source, from, to != NULL, err) : altering_column(out->source, from, to, err));
+            (void)!(missing ? missing_column(out->source, from, to != NULL, err)
+                            : altering_column(out->source, from, to, err));
             buffer_free(&columns);
             copy_table_free(out);
             return -1;

@@ -14,7 +14,8 @@ typedef struct CopyTable { // one relation as both ends have it; zero-initialise
 
 // Matches the columns of both ends by name. Generated columns are left out on either side. same_encoding: both servers
 // store text in one encoding; without it text format converts. A column that the sink lacks, or that is generated there
-// only or would alter values there (numeric(6,2) for numeric(10,4)), or no table at all: ERROR_CONDITION with what to do. The caller frees *out with copy_table_free.
+// only or would alter values there (numeric(6,2) for numeric(10,4)), or no table at all: ERROR_CONDITION with what to
+// do. The caller frees *out with copy_table_free.
 MUST_CHECK int copy_table_match(const char *schema, const char *name, const ColumnList *source, const ColumnList *sink,
                                 bool same_encoding, CopyTable *out, Error *err);
 void copy_table_free(CopyTable *table);

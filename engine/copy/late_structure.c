@@ -23,21 +23,21 @@ static int look_at_role(PGconn *sink, bool *sees_all, Error *err)
 {
     auto_free char *text = NULL;
 
-    if (pg_text(sink, "SELECT r.rolsuper OR r.rolbypassrls FROM pg_catalog.pg_roles r WHERE r.rolname = CURRENT_USER", &text,
-                err))
+    if (pg_text(sink, "SELECT r.rolsuper OR r.rolbypassrls FROM pg_catalog.pg_roles r WHERE r.rolname = CURRENT_USER",
+                &text, err))
         return error_wrap(err, "reading the attributes of the sink's role");
     *sees_all = text && *text == 't';
     return 0;
 }
 
-static int make(const LateStructure *late, PGconn *sink, bool sees_all, const StructureItem *item, size_t *made, Error *err)
+static int make(const LateStructure *late, PGconn *sink, bool sees_all, const StructureItem *item, size_t *made,
+                Error *err)
 {
     int64_t task = late->ledger->task.id;
     StructureOutcome outcome = STRUCTURE_EXISTED;
     const char *reason = waits_for_cutover(late, sees_all, item);
-    int rc = reason
-                 ? structure_hold(late->structure, sink, task, item, reason, err)
-                 : structure_execute(late->structure, late->ctx, sink, task, item, &outcome, err);
+    int rc = reason ? structure_hold(late->structure, sink, task, item, reason, err)
+                    : structure_execute(late->structure, late->ctx, sink, task, item, &outcome, err);
 
     if (rc)
         return error_wrap(err, "making %s in the sink", item->identity);
@@ -54,7 +54,8 @@ int late_structure_make(const LateStructure *late, size_t *made, Error *err)
     size_t count = structure_items(late->structure, &items), known = late->relations->count, ignored = 0;
     auto_free const LedgerRelation **sorted = ledger_relations_by_oid(late->relations);
 
-    if (context_connect_sink(late->ctx, &sink, err) || look_at_role(sink, &sees_all, err) || pg_exec(sink, "SET maintenance_work_mem = '256MB'", err))
+    if (context_connect_sink(late->ctx, &sink, err) || look_at_role(sink, &sees_all, err) ||
+        pg_exec(sink, "SET maintenance_work_mem = '256MB'", err))
         return -1;
     for (size_t i = 0; i < count; i++) {
         if (!late->early_too && items[i].early && ledger_relation_find(sorted, known, items[i].relation_oid))

@@ -6,9 +6,9 @@
 #include "engine/context.h"
 
 // Sets each sequence of the sink that the migrated tables own or use (or that stands in a schema that is migrated
-// whole) to what the source's has now, and sequenceMargin values further. Both connections are outside of a transaction.
-// One that the sink lacks, that has other bounds there or that may not be read is left out with a note. What was read is
-// never behind the rows that were copied before the call.
+// whole) to what the source's has now, and sequenceMargin values further. Both connections are outside of a
+// transaction. One that the sink lacks, that has other bounds there or that may not be read is left out with a note.
+// What was read is never behind the rows that were copied before the call.
 MUST_CHECK int sequences_sync(const Context *ctx, PGconn *source, PGconn *sink, Error *err);
 
 // ---- piece by piece ----------------------------------------------------------------------------------------------
@@ -22,8 +22,8 @@ typedef struct SequenceValues { // read from the source; zero-initialised: none
 
 // The sequences of the task. The caller PQclears.
 MUST_CHECK int sequences_list(const Context *ctx, PGconn *source, PGresult **out, Error *err);
-// Reads those of the list that `rows` names, `count` of them and at most SEQUENCES_A_STATEMENT; one that may not be read
-// is passed over.
+// Reads those of the list that `rows` names, `count` of them and at most SEQUENCES_A_STATEMENT; one that may not be
+// read is passed over.
 MUST_CHECK int sequences_read(PGconn *source, const PGresult *list, const int *rows, int count, SequenceValues *out,
                               Error *err);
 // Writes them to the sink; *set (may be NULL): how many were there to be set.

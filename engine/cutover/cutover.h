@@ -12,26 +12,27 @@ typedef struct Cutover {
     Ledger ledger;  // its session holds the cutover's lock
     char owner[40]; // of the cutover's row
     PGconn *source;
-    PGconn *sink;              // the transaction of the switch
-    PGconn *locks;             // the transaction that holds the locks of the source's tables; NULL: none
-    RelationList relations;    // of the source
-    Buffer schemas, names;     // of its tables, as parallel arrays
-    const char *step;          // what is being done, for messages
-    double deadline;           // monotonic; 0: writes are not kept away yet
-    Reverse *reverse;          // the way back that is being made; NULL: none
-    bool made_reverse;         // it was begun: to be removed when the cutover is undone
-    bool begun;                // the ledger's row is ours
-    bool source_changed;       // the source's database is read-only, or may be
-    bool committing;           // the switch was sent to the sink: whether it took place only the sink knows
-    bool done;                 // it took place
+    PGconn *sink;           // the transaction of the switch
+    PGconn *locks;          // the transaction that holds the locks of the source's tables; NULL: none
+    RelationList relations; // of the source
+    Buffer schemas, names;  // of its tables, as parallel arrays
+    const char *step;       // what is being done, for messages
+    double deadline;        // monotonic; 0: writes are not kept away yet
+    Reverse *reverse;       // the way back that is being made; NULL: none
+    bool made_reverse;      // it was begun: to be removed when the cutover is undone
+    bool begun;             // the ledger's row is ours
+    bool source_changed;    // the source's database is read-only, or may be
+    bool committing;        // the switch was sent to the sink: whether it took place only the sink knows
+    bool done;              // it took place
     char restore[CUTOVER_RESTORE_SIZE];
 } Cutover;
 
 // ---- parts -------------------------------------------------------------------------------------------------------
-// Asks every question and reports all answers (cutover_checks.c). Not ready: ERROR_CONDITION, or ERROR_TRANSIENT when it may
-// become so by itself, with the numbers.
+// Asks every question and reports all answers (cutover_checks.c). Not ready: ERROR_CONDITION, or ERROR_TRANSIENT when
+// it may become so by itself, with the numbers.
 MUST_CHECK int cutover_checks(Cutover *c, Error *err);
-// Asks the cdc process and waits for its answer, at most `seconds` (cutover_ask.c). *row (may be NULL): with the answer.
+// Asks the cdc process and waits for its answer, at most `seconds` (cutover_ask.c). *row (may be NULL): with the
+// answer.
 MUST_CHECK int cutover_ask(Cutover *c, CutoverState state, double seconds, CutoverRow *row, Error *err);
 // Keeps writes away as the task wants (cutover_block.c).
 MUST_CHECK int cutover_block(Cutover *c, Error *err);
@@ -46,8 +47,8 @@ MUST_CHECK int cutover_held_make(Cutover *c, Error *err);
 // Foreign keys that were made without looking at the rows that are there: looks, after the switch.
 MUST_CHECK int cutover_held_validate(Cutover *c, Error *err);
 
-// The way back (cutover_reverse.c): made before writes are kept away, if the task wants it; armed at the switch; removed when
-// the cutover is undone.
+// The way back (cutover_reverse.c): made before writes are kept away, if the task wants it; armed at the switch;
+// removed when the cutover is undone.
 MUST_CHECK int cutover_reverse_make(Cutover *c, Error *err);
 MUST_CHECK int cutover_reverse_arm(Cutover *c, Error *err);
 MUST_CHECK int cutover_reverse_remove(Cutover *c, Error *err);

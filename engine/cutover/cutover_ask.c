@@ -25,7 +25,8 @@ static int no_answer(Cutover *c, CutoverState state, uint64_t target, double sec
         return error_hint(err, "start it: kubeferry-engine cdc --name %s; see its log if it ends by itself",
                           c->ctx->task->name);
     }
-    error_set(err, ERROR_TRANSIENT, "the sink did not reach within %.1f s what the source had committed: it is at %s, %.1f MB before %s%s",
+    error_set(err, ERROR_TRANSIENT,
+              "the sink did not reach within %.1f s what the source had committed: it is at %s, %.1f MB before %s%s",
               seconds, lsn_format(position.lsn).text,
               target > position.lsn ? (double)(target - position.lsn) / 1e6 : 0.0, lsn_format(target).text,
               state == CUTOVER_CHECKING ? " (the last check)" : "");

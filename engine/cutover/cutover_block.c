@@ -33,8 +33,7 @@ static int close_database(Cutover *c, Error *err)
         ledger_cutover_blocking(c->ledger.conn, c->ledger.task.id, c->owner, c->restore, err))
         return -1;
     c->source_changed = true;
-    if (source_gate_close(c->source, err) ||
-        source_gate_end_sessions(c->ctx, c->source, seconds_left(c), &ended, err))
+    if (source_gate_close(c->source, err) || source_gate_end_sessions(c->ctx, c->source, seconds_left(c), &ended, err))
         return -1;
     log_info(LOGGER, "the source's database is read-only by default; ended %d session%s", ended, ended == 1 ? "" : "s");
     return 0;
@@ -125,8 +124,9 @@ int cutover_block_rest(Cutover *c, Error *err)
         return -1;
     if (PQntuples(res) > 0 && pg_get_bool(res, 0, 0) && pg_get_bool(res, 0, 1))
         return close_database(c, err);
-    progress_note(c->ctx->progress, "the source takes writes again, since our role may not make its database read-only or "
-                                    "end its sessions: they do not come to the sink");
+    progress_note(c->ctx->progress,
+                  "the source takes writes again, since our role may not make its database read-only or "
+                  "end its sessions: they do not come to the sink");
     return 0;
 }
 
@@ -167,10 +167,11 @@ int cutover_unblock(Cutover *c, Error *err)
         return 0;
     while (open_database(c, &remedy, err)) {
         if (clock_monotonic() > until || !error_is_retryable(err)) {
-            error_hint(err, "THE SOURCE'S DATABASE STAYS READ-ONLY. A cdc process that runs lets writes in again as soon as it "
-                            "can; else run \"kubeferry-engine cutover --abort --name %s\", or on the source: %s",
-                       c->ctx->task->name,
-                       remedy ? remedy : "ALTER DATABASE … RESET default_transaction_read_only;");
+            error_hint(
+                err,
+                "THE SOURCE'S DATABASE STAYS READ-ONLY. A cdc process that runs lets writes in again as soon as it "
+                "can; else run \"kubeferry-engine cutover --abort --name %s\", or on the source: %s",
+                c->ctx->task->name, remedy ? remedy : "ALTER DATABASE … RESET default_transaction_read_only;");
             return -1;
         }
         log_warn(LOGGER, "the source's database is still read-only, trying again: %s", err->message);

@@ -42,7 +42,8 @@ static int check_copied(Cutover *c, Findings *f, Error *err)
     for (size_t i = 0; rc == 0 && i < relations.count; i++)
         waiting += relations.items[i].state != RELATION_DONE;
     if (rc == 0 && (waiting || !c->ledger.task.data_done))
-        findings_addf(f, CHECK_FAIL, NULL, "%zu of %zu tables are still being copied or indexed", waiting, relations.count);
+        findings_addf(f, CHECK_FAIL, NULL, "%zu of %zu tables are still being copied or indexed", waiting,
+                      relations.count);
     else if (rc == 0)
         findings_addf(f, CHECK_PASS, NULL, "%zu tables are copied", relations.count);
     arena_free(&arena);
@@ -58,14 +59,16 @@ static int check_verification(Cutover *c, Findings *f, Error *err)
         return -1;
     bool whole = last.known && last.sample >= 100 && last.lsn;
     if (wanted == VERIFICATION_IGNORED || wanted == VERIFICATION_FINAL)
-        findings_add(f, CHECK_PASS, wanted == VERIFICATION_FINAL ? "both ends are compared at the switch" : "not asked for",
-                     NULL, NULL);
+        findings_add(f, CHECK_PASS,
+                     wanted == VERIFICATION_FINAL ? "both ends are compared at the switch" : "not asked for", NULL,
+                     NULL);
     else if (last.known && last.differences > 0)
         findings_addf(f, CHECK_FAIL, NULL, "the verification of %s found %" PRId64 " differences", last.finished_at,
                       last.differences);
     else if (wanted == VERIFICATION_REQUIRED && !whole)
-        findings_add(f, CHECK_FAIL, last.known ? "the last verification was no whole one at one LSN" : "there was none yet",
-                     NULL, NULL);
+        findings_add(f, CHECK_FAIL,
+                     last.known ? "the last verification was no whole one at one LSN" : "there was none yet", NULL,
+                     NULL);
     else if (!last.known)
         findings_add(f, CHECK_WARN, "both ends have not been compared", NULL, NULL);
     else
@@ -107,19 +110,20 @@ static int check_block_right(Cutover *c, Findings *f, Error *err)
         findings_add(f, verdict, "our role may not change the source's database", NULL,
                      "GRANT the role that owns the database TO the role of --source, or connect as a superuser");
     if (!pg_get_bool(res, 0, 1))
-        findings_addf(f, verdict,
-                      "GRANT pg_signal_backend, pg_read_all_stats TO the role of --source; sessions of superusers can be "
-                      "ended by a superuser alone: close them",
-                      "our role may not end %s sessions of the source, for example %s", PQgetvalue(res, 0, 3),
-                      PQgetvalue(res, 0, 2));
+        findings_addf(
+            f, verdict,
+            "GRANT pg_signal_backend, pg_read_all_stats TO the role of --source; sessions of superusers can be "
+            "ended by a superuser alone: close them",
+            "our role may not end %s sessions of the source, for example %s", PQgetvalue(res, 0, 3),
+            PQgetvalue(res, 0, 2));
     if (findings_verdict(f) == CHECK_PASS)
         findings_add(f, CHECK_PASS, "our role may keep writes away", NULL, NULL);
     return 0;
 }
 
 // Each row's first column is an object of the finding.
-static int list(PGconn *conn, const char *sql, int count, const char *const *values, CheckVerdict verdict, const char *what,
-                const char *passed, Findings *f, Error *err)
+static int list(PGconn *conn, const char *sql, int count, const char *const *values, CheckVerdict verdict,
+                const char *what, const char *passed, Findings *f, Error *err)
 {
     auto_pgresult PGresult *res = NULL;
 
@@ -148,10 +152,11 @@ static void compare_sequences(const PGresult *source, const PGresult *sink, Find
         if (!pg_get_bool(source, i, 2))
             continue; // dropped a moment ago
         if (!pg_get_bool(sink, i, 2))
-            findings_add(f, CHECK_FAIL, "the sink lacks", name, "make them there as they are on the source (CREATE SEQUENCE)");
+            findings_add(f, CHECK_FAIL, "the sink lacks", name,
+                         "make them there as they are on the source (CREATE SEQUENCE)");
         else if (strcmp(mine, PQgetvalue(sink, i, 3)) != 0)
-            findings_addf(f, CHECK_FAIL, "ALTER SEQUENCE on the sink as on the source", "%s is %s on the source and %s on the sink",
-                          name, mine, PQgetvalue(sink, i, 3));
+            findings_addf(f, CHECK_FAIL, "ALTER SEQUENCE on the sink as on the source",
+                          "%s is %s on the source and %s on the sink", name, mine, PQgetvalue(sink, i, 3));
     }
 }
 
@@ -187,8 +192,8 @@ static int check_sequences(Cutover *c, Findings *f, Error *err)
 static int check_indexes(Cutover *c, Findings *f, Error *err)
 {
     const char *values[] = {buffer_text(&c->schemas), buffer_text(&c->names)};
-    return list(c->ledger.conn, sql_cutover_indexes, 2, values, CHECK_FAIL, "the sink has indexes that are not valid", "all are valid",
-                f, err);
+    return list(c->ledger.conn, sql_cutover_indexes, 2, values, CHECK_FAIL, "the sink has indexes that are not valid",
+                "all are valid", f, err);
 }
 
 static int check_left_out(Cutover *c, Findings *f, Error *err)
@@ -198,8 +203,8 @@ static int check_left_out(Cutover *c, Findings *f, Error *err)
 
     snprintf(id, sizeof id, "%" PRId64, c->ledger.task.id);
     return list(c->ledger.conn,
-                "SELECT identity FROM kubeferry.object WHERE task = $1 AND state = 'left out' ORDER BY identity", 1, values,
-                CHECK_WARN, "the sink refused, and they were left out", "nothing was left out", f, err);
+                "SELECT identity FROM kubeferry.object WHERE task = $1 AND state = 'left out' ORDER BY identity", 1,
+                values, CHECK_WARN, "the sink refused, and they were left out", "nothing was left out", f, err);
 }
 
 static int check_held(Cutover *c, Findings *f, Error *err)
@@ -209,8 +214,8 @@ static int check_held(Cutover *c, Findings *f, Error *err)
     auto_pgresult PGresult *res = NULL;
 
     snprintf(id, sizeof id, "%" PRId64, c->ledger.task.id);
-    if (pg_query(c->ledger.conn, "SELECT count(*) FROM kubeferry.object WHERE task = $1 AND state = 'held'", 1, values, &res,
-                 err))
+    if (pg_query(c->ledger.conn, "SELECT count(*) FROM kubeferry.object WHERE task = $1 AND state = 'held'", 1, values,
+                 &res, err))
         return -1;
     findings_addf(f, CHECK_PASS, NULL, "%s objects were held back and are made at the switch", PQgetvalue(res, 0, 0));
     return 0;
@@ -224,7 +229,8 @@ static int check_statistics(Cutover *c, Findings *f, Error *err)
     if (pg_query(c->ledger.conn, sql_cutover_unanalyzed, 2, values, &res, err))
         return -1;
     if (PQntuples(res) > 0)
-        findings_addf(f, CHECK_WARN, NULL, "%d tables of the sink have no statistics; the cutover runs ANALYZE on them first",
+        findings_addf(f, CHECK_WARN, NULL,
+                      "%d tables of the sink have no statistics; the cutover runs ANALYZE on them first",
                       PQntuples(res));
     else
         findings_add(f, CHECK_PASS, "every table of the sink has statistics", NULL, NULL);
@@ -243,8 +249,8 @@ static int check_extensions(Cutover *c, Findings *f, Error *err)
         for (int k = 0; k < PQntuples(sink); k++)
             if (strcmp(PQgetvalue(source, i, 0), PQgetvalue(sink, k, 0)) == 0 &&
                 strcmp(PQgetvalue(source, i, 1), PQgetvalue(sink, k, 1)) != 0)
-                findings_addf(f, CHECK_WARN, NULL, "%s is %s on the source and %s on the sink", PQgetvalue(source, i, 0),
-                              PQgetvalue(source, i, 1), PQgetvalue(sink, k, 1));
+                findings_addf(f, CHECK_WARN, NULL, "%s is %s on the source and %s on the sink",
+                              PQgetvalue(source, i, 0), PQgetvalue(source, i, 1), PQgetvalue(sink, k, 1));
     if (findings_verdict(f) == CHECK_PASS)
         findings_add(f, CHECK_PASS, "those of both ends have the same versions", NULL, NULL);
     return 0;
@@ -282,10 +288,12 @@ static const struct {
     bool passes; // may become good by itself
     const char *remedy;
 } CHECKS[] = {
-    {"cdc_running", check_running, true, "start it: kubeferry-engine cdc (or run) with the same --name, then the cutover again"},
+    {"cdc_running", check_running, true,
+     "start it: kubeferry-engine cdc (or run) with the same --name, then the cutover again"},
     {"copied", check_copied, true, "wait until init-data has ended"},
     {"verification", check_verification, false,
-     "run kubeferry-engine verify, mend what differs, verify again; or say with --verification that it does not matter"},
+     "run kubeferry-engine verify, mend what differs, verify again; or say with --verification that it does not "
+     "matter"},
     {"block_right", check_block_right, false, "choose another --block"},
     {"prepared_transactions", check_prepared, true, "COMMIT PREPARED or ROLLBACK PREPARED them on the source"},
     {"sequences", check_sequences, false, ""},
@@ -343,5 +351,6 @@ int cutover_checks(Cutover *c, Error *err)
     if (failures.len == 0)
         return 0;
     error_set(err, waits ? ERROR_TRANSIENT : ERROR_CONDITION, "not ready to cut over: %s", failures.data);
-    return error_hint(err, "each check says what to do; kubeferry-engine cutover --check asks them again and changes nothing");
+    return error_hint(
+        err, "each check says what to do; kubeferry-engine cutover --check asks them again and changes nothing");
 }

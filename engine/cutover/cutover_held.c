@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What would have hindered cdc, and was held back by init-data, is made at the switch: foreign keys, triggers, row security.
+// What would have hindered cdc, and was held back by init-data, is made at the switch: foreign keys, triggers, row
+// security.
 #include "engine/cutover/cutover.h"
 
 #include "common/base/log.h"
@@ -16,9 +17,9 @@ static void id_text(const Cutover *c, char id[24])
     snprintf(id, 24, "%" PRId64, c->ledger.task.id);
 }
 
-// "ALTER TABLE ONLY t ADD CONSTRAINT c FOREIGN KEY …;" as pg_dump writes it becomes one that does not look at the rows that
-// are there, and another that does. False: not such a one (a partitioned table's key must look, one that is NOT VALID on the
-// source stays so).
+// "ALTER TABLE ONLY t ADD CONSTRAINT c FOREIGN KEY …;" as pg_dump writes it becomes one that does not look at the rows
+// that are there, and another that does. False: not such a one (a partitioned table's key must look, one that is NOT
+// VALID on the source stays so).
 static bool split_foreign_key(const char *statement, char **quick, char **validate)
 {
     static const char ADD[] = "ADD CONSTRAINT ", KEY[] = " FOREIGN KEY ", ONLY[] = "ALTER TABLE ONLY ";
@@ -53,9 +54,10 @@ int cutover_held_make(Cutover *c, Error *err)
 
     id_text(c, id);
     // Keys before triggers, and these before row security: no more than the order of their names is known, or needed.
-    if (pg_query(c->sink,
-                 "SELECT identity, statement FROM kubeferry.object WHERE task = $1 AND state = 'held' ORDER BY identity", 1,
-                 values, &res, err))
+    if (pg_query(
+            c->sink,
+            "SELECT identity, statement FROM kubeferry.object WHERE task = $1 AND state = 'held' ORDER BY identity", 1,
+            values, &res, err))
         return error_wrap(err, "reading what was held back");
     if (PQntuples(res) == 0)
         return 0;
@@ -77,7 +79,8 @@ int cutover_held_validate(Cutover *c, Error *err)
 
     id_text(c, id);
     if (context_connect_sink(c->ctx, &sink, err) ||
-        pg_query(sink, "SELECT identity, statement FROM kubeferry.object WHERE task = $1 AND reason = $2 ORDER BY identity",
+        pg_query(sink,
+                 "SELECT identity, statement FROM kubeferry.object WHERE task = $1 AND reason = $2 ORDER BY identity",
                  2, values, &res, err) ||
         pg_exec(sink, "SET search_path = ''", err))
         return -1;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a cutover has to do with the other direction: the way back that it leaves, and, when it is itself the way back, the
-// sink that the first one has closed.
+// What a cutover has to do with the other direction: the way back that it leaves, and, when it is itself the way back,
+// the sink that the first one has closed.
 #include "engine/cutover/cutover.h"
 
 #include "common/base/log.h"
@@ -94,7 +94,7 @@ int cutover_reopen(Cutover *c, Error *err)
     if (context_connect_sink(c->ctx, &sink, err) || source_gate_open(c->ctx, sink, row.reopen, err))
         return error_wrap(err, "the database that takes over was closed by the cutover in the other direction");
     log_info("cutover", "the database that has taken over takes writes again");
-    return other_direction(c,
-                           "UPDATE kubeferry.cutover SET restore = NULL WHERE task = (SELECT id FROM kubeferry.task WHERE name = $1)",
-                           &res, err);
+    return other_direction(
+        c, "UPDATE kubeferry.cutover SET restore = NULL WHERE task = (SELECT id FROM kubeferry.task WHERE name = $1)",
+        &res, err);
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The procedure: steps in order, and all of them undone when one fails. The switch itself is one transaction of the sink,
-// so it took place as a whole or not at all.
+// The procedure: steps in order, and all of them undone when one fails. The switch itself is one transaction of the
+// sink, so it took place as a whole or not at all.
 #include "engine/cutover/cutover.h"
 
 #include "common/base/clock.h"
@@ -107,12 +107,14 @@ static int switch_over(Cutover *c, Error *err)
         cutover_ask(c, CUTOVER_CHECKING, seconds_left(c), &row, err))
         return -1;
     if (row.late_changes > 0) {
-        error_set(err, ERROR_CONDITION, "%lld changes were committed on the source while writes were to be kept away, the first on %s",
+        error_set(err, ERROR_CONDITION,
+                  "%lld changes were committed on the source while writes were to be kept away, the first on %s",
                   (long long)row.late_changes, row.late_relation);
-        return error_hint(err, c->ctx->task->cutover.block == BLOCK_NONE
-                                   ? "stop the applications that write to the source, or use another --block"
-                                   : "a session switched default_transaction_read_only off for itself (see ALTER ROLE … SET), "
-                                     "or a background worker writes: stop it");
+        return error_hint(
+            err, c->ctx->task->cutover.block == BLOCK_NONE
+                     ? "stop the applications that write to the source, or use another --block"
+                     : "a session switched default_transaction_read_only off for itself (see ALTER ROLE … SET), "
+                       "or a background worker writes: stop it");
     }
     if (cutover_reverse_arm(c, err) || ledger_cutover_done(c->sink, c->ledger.task.id, c->owner, err))
         return -1;
@@ -184,11 +186,13 @@ static void note_undone(Cutover *c)
     Error err = {0};
 
     if (cutover_reverse_remove(c, &err)) {
-        log_warn(LOGGER, "the way back that was made is not removed yet; the next cutover, or cleanup, does it: %s", err.message);
+        log_warn(LOGGER, "the way back that was made is not removed yet; the next cutover, or cleanup, does it: %s",
+                 err.message);
         error_clear(&err);
     }
     if (c->begun && (reopen_ledger(c, &err) || ledger_cutover_undone(c->ledger.conn, c->ledger.task.id, &err)))
-        log_warn(LOGGER, "the ledger does not know yet that the cutover was undone; the cdc process will notice: %s", err.message);
+        log_warn(LOGGER, "the ledger does not know yet that the cutover was undone; the cdc process will notice: %s",
+                 err.message);
     progress_cutover(c->ctx->progress, ledger_cutover_state_name(CUTOVER_UNDONE));
 }
 
@@ -215,7 +219,8 @@ static int undo(Cutover *c, Error *err)
         return 0;
     }
     if (!known) {
-        error_wrap(err, "whether the switch took place is not known, since the sink does not answer; the source is left as it is, without writes");
+        error_wrap(err, "whether the switch took place is not known, since the sink does not answer; the source is "
+                        "left as it is, without writes");
         error_hint(err, "once the sink answers, run the cutover again, which finishes or undoes it");
         stop_shield(false);
         return -1;
@@ -249,8 +254,8 @@ static int drop_slot(Cutover *c, Error *err)
             return stop_check(err);
     }
     int rc = own.task.slot_state == SLOT_NONE ? 0
-             : slot_drop(c->ctx, c->source, NULL, err) || publication_drop(c->ctx, c->source, false, &dropped, &left, err) ||
-                     ledger_slot_dropped(&own, err)
+             : slot_drop(c->ctx, c->source, NULL, err) ||
+                     publication_drop(c->ctx, c->source, false, &dropped, &left, err) || ledger_slot_dropped(&own, err)
                  ? -1
                  : 0;
     ledger_close(&own);
@@ -276,7 +281,10 @@ static int finish(Cutover *c, Error *err)
     }
     if (c->source_changed) {
         auto_free char *remedy = source_gate_remedy(c->source, c->restore);
-        progress_note(c->ctx->progress, "the source's database stays read-only; to take writes there again (they would not come to the sink): %s", remedy);
+        progress_note(
+            c->ctx->progress,
+            "the source's database stays read-only; to take writes there again (they would not come to the sink): %s",
+            remedy);
     }
     progress_phase(c->ctx->progress, "cut over");
     return 0;
@@ -347,7 +355,10 @@ static int undo_left(Cutover *c, const CutoverRow *row, Error *err)
     c->source_changed = row->source_changed;
     memcpy(c->restore, row->restore, sizeof c->restore);
     c->made_reverse = row->reverse;
-    return cutover_unblock(c, err) || cutover_reverse_remove(c, err) || ledger_cutover_undone(c->ledger.conn, c->ledger.task.id, err) ? -1 : 0;
+    return cutover_unblock(c, err) || cutover_reverse_remove(c, err) ||
+                   ledger_cutover_undone(c->ledger.conn, c->ledger.task.id, err)
+               ? -1
+               : 0;
 }
 
 static bool is_active(const CutoverRow *row)
@@ -371,7 +382,8 @@ static int begin(Cutover *c, bool check, Error *err)
 {
     CutoverRow row;
 
-    if (ledger_cutover_get(c->ledger.conn, c->ledger.task.id, &row, err) || (is_active(&row) && undo_left(c, &row, err)))
+    if (ledger_cutover_get(c->ledger.conn, c->ledger.task.id, &row, err) ||
+        (is_active(&row) && undo_left(c, &row, err)))
         return -1;
     if (row.state == CUTOVER_DONE) {
         log_info(LOGGER, "the switch took place at %s already", row.done_at);

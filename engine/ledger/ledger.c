@@ -14,10 +14,12 @@
 #define LOCK_KEY "('x' || pg_catalog.substr(pg_catalog.md5('kubeferry ' || $1::text), 1, 16))::bit(64)::bigint"
 // The lock in pg_locks l.
 #define IS_LOCK                                                                                                        \
-    "l.locktype = 'advisory' AND l.granted AND l.objsubid = 1 AND (l.classid::bigint << 32 | l.objid::bigint) = " LOCK_KEY \
+    "l.locktype = 'advisory' AND l.granted AND l.objsubid = 1 AND (l.classid::bigint << 32 | l.objid::bigint) "        \
+    "= " LOCK_KEY                                                                                                      \
     " AND l.database = (SELECT d.oid FROM pg_catalog.pg_database d WHERE d.datname = pg_catalog.current_database())"
 #define TASK_COLUMNS                                                                                                   \
-    "id, source_system, source_database, slot_state, publication_made, consistent_point, structure_done, data_done, finished"
+    "id, source_system, source_database, slot_state, publication_made, consistent_point, structure_done, data_done, "  \
+    "finished"
 
 static const char *const SLOT_STATES[] = {[SLOT_NONE] = "none", [SLOT_CREATING] = "creating", [SLOT_READY] = "ready"};
 static const char *const OBJECT_STATES[] = {
@@ -65,7 +67,8 @@ static int make_schema(PGconn *sink, Error *err)
         if (strcmp(err->sqlstate, "42501") == 0 && exists)
             error_hint(err, "the role that made the schema kubeferry, or a superuser, must run this version once");
         else if (strcmp(err->sqlstate, "42501") == 0)
-            error_hint(err, "GRANT CREATE ON DATABASE … TO the sink's role: kubeferry keeps its bookkeeping in the schema kubeferry");
+            error_hint(err, "GRANT CREATE ON DATABASE … TO the sink's role: kubeferry keeps its bookkeeping in the "
+                            "schema kubeferry");
         return error_wrap(err, exists ? "bringing the ledger (schema kubeferry) in the sink up to date"
                                       : "making the ledger (schema kubeferry) in the sink");
     }
@@ -90,8 +93,8 @@ static int take_lock(PGconn *sink, const char *name, Error *err)
                  1, values, &holder, err))
         return -1;
     bool known = PQntuples(holder) > 0;
-    error_set(err, ERROR_BUSY, "task \"%s\" is being run by another process (sink backend pid %s, from %s, since %s)", name,
-              known ? PQgetvalue(holder, 0, 0) : "unknown", known ? PQgetvalue(holder, 0, 1) : "an unknown place",
+    error_set(err, ERROR_BUSY, "task \"%s\" is being run by another process (sink backend pid %s, from %s, since %s)",
+              name, known ? PQgetvalue(holder, 0, 0) : "unknown", known ? PQgetvalue(holder, 0, 1) : "an unknown place",
               known ? PQgetvalue(holder, 0, 2) : "an unknown time");
     return error_hint(err, "stop that process, or use another --name");
 }
@@ -126,15 +129,18 @@ int ledger_check_source(const Context *ctx, const char *system, const char *data
     if (!other_system && strcmp(database, ctx->source_database) == 0)
         return 0;
     error_set(err, ERROR_CONDITION,
-              "task \"%s\" in the sink's ledger belongs to another source (system %s, database %s); this one is system %s, database %s",
+              "task \"%s\" in the sink's ledger belongs to another source (system %s, database %s); this one is system "
+              "%s, database %s",
               ctx->task->name, system, database, ctx->source_system, ctx->source_database);
-    return error_hint(err, "use another --name, or end the old task first: kubeferry-engine cleanup --name %s", ctx->task->name);
+    return error_hint(err, "use another --name, or end the old task first: kubeferry-engine cleanup --name %s",
+                      ctx->task->name);
 }
 
 static int own_task(const Context *ctx, Ledger *ledger, Error *err)
 {
     char *owner = ledger->task.owner;
-    const char *values[] = {ctx->task->name, ctx->source_system, ctx->source_database, ctx->slot, ctx->publication, owner};
+    const char *values[] = {ctx->task->name, ctx->source_system, ctx->source_database,
+                            ctx->slot,       ctx->publication,   owner};
     auto_pgresult PGresult *res = NULL;
 
     new_owner(owner);
@@ -223,8 +229,8 @@ int ledger_end_holder(const Context *ctx, PGconn *sink, Error *err)
 {
     const char *values[] = {ctx->task->name};
 
-    if (pg_run(sink, "SELECT pg_catalog.pg_terminate_backend(l.pid) FROM pg_catalog.pg_locks l WHERE " IS_LOCK, 1, values,
-               NULL, err))
+    if (pg_run(sink, "SELECT pg_catalog.pg_terminate_backend(l.pid) FROM pg_catalog.pg_locks l WHERE " IS_LOCK, 1,
+               values, NULL, err))
         return error_wrap(err, "ending the session that holds the task");
     return 0;
 }

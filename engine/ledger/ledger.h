@@ -21,7 +21,7 @@ typedef struct LedgerTask {
     uint64_t consistent_point; // of the slot; 0 until ready
     bool structure_done;
     bool data_done;
-    bool finished;             // a run without cdc came to its end, and slot and publication are dropped
+    bool finished; // a run without cdc came to its end, and slot and publication are dropped
 } LedgerTask;
 
 // The one connection that a process keeps for its ledger and for the lock that says "this task is being run".
@@ -31,9 +31,9 @@ typedef struct Ledger {
     bool shared; // verify beside a running cdc: holds no lock, may not write but to the barrier
 } Ledger;
 
-// Connects, makes the schema when it is missing or of an older version, takes the task's advisory lock, reads or adds the task's row and sets a
-// new owner token. Another process runs the task: ERROR_BUSY. Made by a newer kubeferry, or the ledger's task belongs to
-// another source (system identifier or database differ): ERROR_CONDITION.
+// Connects, makes the schema when it is missing or of an older version, takes the task's advisory lock, reads or adds
+// the task's row and sets a new owner token. Another process runs the task: ERROR_BUSY. Made by a newer kubeferry, or
+// the ledger's task belongs to another source (system identifier or database differ): ERROR_CONDITION.
 MUST_CHECK int ledger_open(const Context *ctx, Ledger *out, Error *err);
 // The same without a lock and without making anything; *found false when the task has no row here.
 MUST_CHECK int ledger_open_shared(const Context *ctx, Ledger *out, bool *found, Error *err);

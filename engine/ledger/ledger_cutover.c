@@ -40,7 +40,8 @@ int ledger_cutover_get(PGconn *conn, int64_t task_id, CutoverRow *out, Error *er
     *out = (CutoverRow){0};
     if (pg_query(conn,
                  "SELECT state, owner, target_lsn, answered_lsn, late_changes, late_relation, restore, finished,"
-                 "       extract(epoch FROM pg_catalog.clock_timestamp() - changed_at), done_at::timestamptz(0), reopen, reverse"
+                 "       extract(epoch FROM pg_catalog.clock_timestamp() - changed_at), done_at::timestamptz(0), "
+                 "reopen, reverse"
                  "  FROM kubeferry.cutover WHERE task = $1",
                  1, values, &res, err)) {
         if (strcmp(err->sqlstate, "42P01") != 0)
@@ -107,7 +108,8 @@ int ledger_cutover_begin(PGconn *conn, int64_t task_id, const char *owner, Error
     return update(conn,
                   "INSERT INTO kubeferry.cutover AS c (task, state, owner) VALUES ($1, 'preparing', $2)"
                   " ON CONFLICT (task) DO UPDATE SET state = 'preparing', owner = EXCLUDED.owner, target_lsn = NULL,"
-                  " answered_lsn = NULL, late_changes = 0, late_relation = NULL, restore = NULL, reverse = false, finished = false,"
+                  " answered_lsn = NULL, late_changes = 0, late_relation = NULL, restore = NULL, reverse = false, "
+                  "finished = false,"
                   " started_at = pg_catalog.clock_timestamp(), blocked_at = NULL, done_at = NULL, " TOUCH
                   " WHERE c.state = 'undone'",
                   2, values, err);
@@ -154,7 +156,8 @@ int ledger_cutover_reopen(PGconn *conn, int64_t task_id, const char *owner, cons
     Number id = number(task_id);
     const char *values[] = {id.text, owner, reopen};
 
-    return update(conn, "UPDATE kubeferry.cutover SET reopen = $3, " TOUCH " WHERE task = $1 AND owner = $2", 3, values, err);
+    return update(conn, "UPDATE kubeferry.cutover SET reopen = $3, " TOUCH " WHERE task = $1 AND owner = $2", 3, values,
+                  err);
 }
 
 int ledger_cutover_done(PGconn *conn, int64_t task_id, const char *owner, Error *err)
@@ -184,7 +187,8 @@ int ledger_cutover_undone(PGconn *conn, int64_t task_id, Error *err)
     const char *values[] = {id.text};
 
     if (pg_run(conn,
-               "UPDATE kubeferry.cutover SET state = 'undone', restore = NULL, reverse = false, " TOUCH " WHERE task = $1 AND state <> 'done'",
+               "UPDATE kubeferry.cutover SET state = 'undone', restore = NULL, reverse = false, " TOUCH
+               " WHERE task = $1 AND state <> 'done'",
                1, values, NULL, err))
         return error_wrap(err, "noting in the ledger that the cutover was undone");
     return 0;

@@ -50,7 +50,8 @@ MUST_CHECK int ledger_cutover_begin(PGconn *conn, int64_t task_id, const char *o
 MUST_CHECK int ledger_cutover_ask(PGconn *conn, int64_t task_id, const char *owner, CutoverState state,
                                   uint64_t target_lsn, Error *err);
 // Before the source's database is changed.
-MUST_CHECK int ledger_cutover_blocking(PGconn *conn, int64_t task_id, const char *owner, const char *restore, Error *err);
+MUST_CHECK int ledger_cutover_blocking(PGconn *conn, int64_t task_id, const char *owner, const char *restore,
+                                       Error *err);
 // Before a way back is made.
 MUST_CHECK int ledger_cutover_reverse(PGconn *conn, int64_t task_id, const char *owner, Error *err);
 // What the switch is to give back to the sink. Stays when the cutover is undone.

@@ -117,7 +117,8 @@ int ledger_relations_begin(PGconn *conn, int64_t task_id, uint64_t snapshot_lsn,
     const char *values[] = {task, lsn.text};
 
     snprintf(task, sizeof task, "%lld", (long long)task_id);
-    if (pg_run(conn, "UPDATE kubeferry.relation SET state = 'done', snapshot_lsn = $2 WHERE task = $1 AND state = 'waiting'",
+    if (pg_run(conn,
+               "UPDATE kubeferry.relation SET state = 'done', snapshot_lsn = $2 WHERE task = $1 AND state = 'waiting'",
                2, values, NULL, err))
         return error_wrap(err, "noting where the changes of the relations begin");
     return 0;

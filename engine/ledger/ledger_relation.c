@@ -14,8 +14,7 @@ enum { NUMBER_SIZE = 24 };
 
 static const char *const RELATION_STATES[] = {
     [RELATION_WAITING] = "waiting", [RELATION_COPIED] = "copied", [RELATION_DONE] = "done"};
-static const char *const BARRIER_STATES[] = {
-    "none", "hold", "holding", "target", "reached"};
+static const char *const BARRIER_STATES[] = {"none", "hold", "holding", "target", "reached"};
 
 typedef struct Number {
     char text[NUMBER_SIZE];
@@ -114,7 +113,8 @@ int ledger_relations_add(PGconn *conn, int64_t task_id, const RelationList *list
                "INSERT INTO kubeferry.relation (task, relation, source_oid, schema_name, table_name)"
                " SELECT $1, (SELECT coalesce(max(relation), 0) FROM kubeferry.relation WHERE task = $1)"
                "        + (row_number() OVER (ORDER BY n.ord))::integer, n.o, n.s, n.t"
-               "   FROM ROWS FROM (pg_catalog.unnest($2::oid[]), pg_catalog.unnest($3::text[]), pg_catalog.unnest($4::text[]))"
+               "   FROM ROWS FROM (pg_catalog.unnest($2::oid[]), pg_catalog.unnest($3::text[]), "
+               "pg_catalog.unnest($4::text[]))"
                "        WITH ORDINALITY AS n(o, s, t, ord)"
                "  WHERE n.o NOT IN (SELECT r.source_oid FROM kubeferry.relation r WHERE r.task = $1)",
                4, values, NULL, err))
@@ -142,12 +142,13 @@ static int insert_chunks(PGconn *conn, const char *task, const Chunk *chunks, si
         array_end(&arrays[i]);
         values[i + 1] = arrays[i].data;
     }
-    int rc = pg_run(conn,
-                    "INSERT INTO kubeferry.chunk (task, relation, chunk, first_block, end_block, whole, bytes)"
-                    " SELECT $1, * FROM ROWS FROM (pg_catalog.unnest($2::integer[]), pg_catalog.unnest($3::integer[]),"
-                    " pg_catalog.unnest($4::bigint[]), pg_catalog.unnest($5::bigint[]), pg_catalog.unnest($6::boolean[]),"
-                    " pg_catalog.unnest($7::bigint[]))",
-                    7, values, NULL, err);
+    int rc =
+        pg_run(conn,
+               "INSERT INTO kubeferry.chunk (task, relation, chunk, first_block, end_block, whole, bytes)"
+               " SELECT $1, * FROM ROWS FROM (pg_catalog.unnest($2::integer[]), pg_catalog.unnest($3::integer[]),"
+               " pg_catalog.unnest($4::bigint[]), pg_catalog.unnest($5::bigint[]), pg_catalog.unnest($6::boolean[]),"
+               " pg_catalog.unnest($7::bigint[]))",
+               7, values, NULL, err);
     for (int i = 0; i < 6; i++)
         buffer_free(&arrays[i]);
     return rc;
@@ -163,10 +164,11 @@ int ledger_relation_plan(PGconn *conn, int64_t task_id, int32_t relation, uint64
 
     if (pg_exec(conn, "BEGIN", err) ||
         pg_run(conn, "DELETE FROM kubeferry.chunk WHERE task = $1 AND relation = $2", 2, key, NULL, err) ||
-        pg_run(conn,
-               "UPDATE kubeferry.relation SET state = 'waiting', snapshot_lsn = $3, chunks_left = $4, rows = 0, bytes = 0"
-               " WHERE task = $1 AND relation = $2",
-               4, values, NULL, err) ||
+        pg_run(
+            conn,
+            "UPDATE kubeferry.relation SET state = 'waiting', snapshot_lsn = $3, chunks_left = $4, rows = 0, bytes = 0"
+            " WHERE task = $1 AND relation = $2",
+            4, values, NULL, err) ||
         insert_chunks(conn, id.text, chunks, count, err) || pg_exec(conn, "COMMIT", err))
         return error_wrap(err, "planning the chunks of relation %s", rel.text);
     return 0;
@@ -203,8 +205,8 @@ int ledger_chunk_done(PGconn *conn, int64_t task_id, const Chunk *chunk, int64_t
     const char *counts[] = {id.text, rel.text, r.text, b.text};
     auto_pgresult PGresult *res = NULL;
 
-    if (pg_run(conn, "UPDATE kubeferry.chunk SET done = true WHERE task = $1 AND relation = $2 AND chunk = $3", 3, key, NULL,
-               err) ||
+    if (pg_run(conn, "UPDATE kubeferry.chunk SET done = true WHERE task = $1 AND relation = $2 AND chunk = $3", 3, key,
+               NULL, err) ||
         pg_query(conn,
                  "UPDATE kubeferry.relation SET rows = rows + $3, bytes = bytes + $4, chunks_left = chunks_left - 1,"
                  " state = CASE WHEN chunks_left = 1 THEN 'copied' ELSE state END"
@@ -212,7 +214,8 @@ int ledger_chunk_done(PGconn *conn, int64_t task_id, const Chunk *chunk, int64_t
                  4, counts, &res, err))
         return error_wrap(err, "noting a chunk as done");
     if (PQntuples(res) != 1)
-        return error_set(err, ERROR_BUSY, "relation %s is gone from the ledger: the task was cleaned up meanwhile", rel.text);
+        return error_set(err, ERROR_BUSY, "relation %s is gone from the ledger: the task was cleaned up meanwhile",
+                         rel.text);
     *left = pg_get_int64(res, 0, 0);
     return 0;
 }
@@ -222,7 +225,8 @@ int ledger_relation_state(PGconn *conn, int64_t task_id, int32_t relation, Relat
     Number id = number(task_id), rel = number(relation);
     const char *values[] = {id.text, rel.text, RELATION_STATES[state]};
 
-    if (pg_run(conn, "UPDATE kubeferry.relation SET state = $3 WHERE task = $1 AND relation = $2", 3, values, NULL, err))
+    if (pg_run(conn, "UPDATE kubeferry.relation SET state = $3 WHERE task = $1 AND relation = $2", 3, values, NULL,
+               err))
         return error_wrap(err, "noting the state of a relation");
     return 0;
 }
@@ -235,7 +239,8 @@ int ledger_position_load(PGconn *conn, int64_t task_id, LedgerPosition *out, Err
 
     *out = (LedgerPosition){0};
     if (pg_query(conn,
-                 "SELECT lsn, extract(epoch FROM commit_time), transactions, changes FROM kubeferry.progress WHERE task = $1",
+                 "SELECT lsn, extract(epoch FROM commit_time), transactions, changes FROM kubeferry.progress WHERE "
+                 "task = $1",
                  1, values, &res, err))
         return error_wrap(err, "reading the position from the ledger");
     if (PQntuples(res) == 0)
@@ -247,8 +252,8 @@ int ledger_position_load(PGconn *conn, int64_t task_id, LedgerPosition *out, Err
     return 0;
 }
 
-int ledger_position_move(PGconn *conn, int64_t task_id, const char *owner, uint64_t expected, const LedgerPosition *next,
-                         Error *err)
+int ledger_position_move(PGconn *conn, int64_t task_id, const char *owner, uint64_t expected,
+                         const LedgerPosition *next, Error *err)
 {
     Number id = number(task_id), transactions = number(next->transactions), changes = number(next->changes);
     LsnText from = lsn_format(expected), to = lsn_format(next->lsn);
@@ -256,21 +261,23 @@ int ledger_position_move(PGconn *conn, int64_t task_id, const char *owner, uint6
     int64_t rows = 0;
 
     snprintf(time_text, sizeof time_text, "%.6f", next->commit_time);
-    const char *values[] = {id.text, to.text, next->commit_time > 0 ? time_text : NULL, transactions.text,
-                            changes.text, from.text, owner};
+    const char *values[] = {
+        id.text, to.text, next->commit_time > 0 ? time_text : NULL, transactions.text, changes.text, from.text, owner};
     static const char INSERT[] =
         "INSERT INTO kubeferry.progress (task, lsn, commit_time, transactions, changes)"
         " SELECT $1, $2, pg_catalog.to_timestamp($3::float8), $4, $5 FROM kubeferry.task WHERE id = $1 AND owner = $7"
         " AND $6::pg_lsn = '0/0' ON CONFLICT (task) DO NOTHING";
     static const char UPDATE[] =
         "UPDATE kubeferry.progress SET lsn = $2, commit_time = pg_catalog.to_timestamp($3::float8), transactions = $4,"
-        " changes = $5 WHERE task = $1 AND lsn = $6 AND EXISTS (SELECT 1 FROM kubeferry.task WHERE id = $1 AND owner = $7)";
+        " changes = $5 WHERE task = $1 AND lsn = $6 AND EXISTS (SELECT 1 FROM kubeferry.task WHERE id = $1 AND owner = "
+        "$7)";
     if (pg_run(conn, expected ? UPDATE : INSERT, 7, values, &rows, err))
         return error_wrap(err, "storing the position %s", to.text);
     if (rows == 1)
         return 0;
-    return error_set(err, ERROR_BUSY, "the position in the sink is no longer %s: another process applies this task, or it was cleaned up",
-                     from.text);
+    return error_set(
+        err, ERROR_BUSY,
+        "the position in the sink is no longer %s: another process applies this task, or it was cleaned up", from.text);
 }
 
 int ledger_barrier_get(PGconn *conn, int64_t task_id, Barrier *out, Error *err)

@@ -57,8 +57,8 @@ MUST_CHECK int ledger_relation_state(PGconn *conn, int64_t task_id, int32_t rela
 
 // ---- position of cdc ---------------------------------------------------------------------------------------------
 typedef struct LedgerPosition {
-    uint64_t lsn;         // everything that ended before it is applied; stream from here
-    double commit_time;   // of the last applied transaction, seconds since the epoch; 0: none yet
+    uint64_t lsn;       // everything that ended before it is applied; stream from here
+    double commit_time; // of the last applied transaction, seconds since the epoch; 0: none yet
     int64_t transactions, changes;
 } LedgerPosition;
 

@@ -77,9 +77,12 @@ int ledger_fence(PGconn *conn, int64_t task_id, const char *owner, Error *err)
     id_text(task_id, id);
     // The lock makes who takes the task over wait for this commit, and so see its rows. Without waiting itself: the
     // other one may be removing the rows that this transaction holds.
-    if (pg_query(conn, "SELECT FROM kubeferry.task WHERE id = $1 AND owner = $2 FOR SHARE NOWAIT", 2, values, &res, err))
+    if (pg_query(conn, "SELECT FROM kubeferry.task WHERE id = $1 AND owner = $2 FOR SHARE NOWAIT", 2, values, &res,
+                 err))
         return error_wrap(err, "checking that the task is still ours");
-    return PQntuples(res) == 1 ? 0 : error_set(err, ERROR_BUSY, "the task was taken over by another process, or cleaned up");
+    return PQntuples(res) == 1
+               ? 0
+               : error_set(err, ERROR_BUSY, "the task was taken over by another process, or cleaned up");
 }
 
 int ledger_copied(PGconn *conn, int64_t task_id, CopiedRows *out, Error *err)

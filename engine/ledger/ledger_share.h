@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// One copy by several processes. The coordinator, which holds the task's lock and the snapshot, publishes what it copies
-// under; workers of other processes read it. All of them end each transaction with the fence: the owner token in the
-// task's row stands for one plan and one snapshot, so rows read under an older one are never committed.
+// One copy by several processes. The coordinator, which holds the task's lock and the snapshot, publishes what it
+// copies under; workers of other processes read it. All of them end each transaction with the fence: the owner token in
+// the task's row stands for one plan and one snapshot, so rows read under an older one are never committed.
 #pragma once
 
 #include "engine/ledger/ledger.h"

@@ -16,10 +16,11 @@ int ledger_verification_get(PGconn *conn, int64_t task_id, Verification *out, Er
 
     *out = (Verification){0};
     snprintf(id, sizeof id, "%" PRId64, task_id);
-    if (pg_query(conn,
-                 "SELECT finished_at::timestamptz(0), lsn, sample, tables, rows, differences FROM kubeferry.verification"
-                 " WHERE task = $1",
-                 1, values, &res, err))
+    if (pg_query(
+            conn,
+            "SELECT finished_at::timestamptz(0), lsn, sample, tables, rows, differences FROM kubeferry.verification"
+            " WHERE task = $1",
+            1, values, &res, err))
         return error_wrap(err, "reading the last verification");
     if (PQntuples(res) == 0)
         return 0;

@@ -181,14 +181,19 @@ static void sqlstate_of_refusal(char *text, char state[6])
     }
 }
 
-// Without a SQLSTATE only libpq's own words tell (they are not translated: the engine sets no locale). What speaks of TLS,
-// passwords or an option is for a person to mend; anything else is the way to the server.
+// Without a SQLSTATE only libpq's own words tell (they are not translated: the engine sets no locale). What speaks of
+// TLS, passwords or an option is for a person to mend; anything else is the way to the server.
 static bool is_configuration(const char *text)
 {
     // The last three: a server that ended while it greeted us, which says nothing about certificates.
-    static const char *const WAYS[] = {"could not translate host name", "Connection refused", "timeout expired",
-                                       "SSL SYSCALL error", "closed unexpectedly", "closed the connection unexpectedly"};
-    static const char *const CONFIGURATION[] = {"SSL", "certificate", "password", "invalid ", "GSSAPI", "sslmode", "service"};
+    static const char *const WAYS[] = {"could not translate host name",
+                                       "Connection refused",
+                                       "timeout expired",
+                                       "SSL SYSCALL error",
+                                       "closed unexpectedly",
+                                       "closed the connection unexpectedly"};
+    static const char *const CONFIGURATION[] = {"SSL",    "certificate", "password", "invalid ",
+                                                "GSSAPI", "sslmode",     "service"};
 
     for (size_t i = 0; i < sizeof WAYS / sizeof *WAYS; i++)
         if (strstr(text, WAYS[i]))
@@ -243,7 +248,8 @@ static int wait_for_connection(PGconn *conn, const PgTarget *target, const char 
         if (p[1].revents)
             return stop_check(err);
         if (ready == 0 && is_late())
-            return error_set(err, ERROR_TRANSIENT, "the time limit was reached while connecting to the %s", target->role);
+            return error_set(err, ERROR_TRANSIENT, "the time limit was reached while connecting to the %s",
+                             target->role);
         if (ready == 0) {
             error_set(err, ERROR_UNREACHABLE, "cannot connect to the %s %s: no answer within %d s", target->role, label,
                       CONNECT_TIMEOUT_MS / 1000);

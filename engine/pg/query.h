@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Statements on a connection. Every wait ends when a stop is requested: the statement is then cancelled on the server and
-// the connection is of no more use (ERROR_STOPPED).
+// Statements on a connection. Every wait ends when a stop is requested: the statement is then cancelled on the server
+// and the connection is of no more use (ERROR_STOPPED).
 #pragma once
 
 #include "engine/pg/connection.h"
@@ -13,7 +13,8 @@ int pg_answer_limit(void); // milliseconds; -1: none
 MUST_CHECK int pg_exec(PGconn *conn, const char *sql, Error *err);
 MUST_CHECK int pg_execf(PGconn *conn, Error *err, const char *fmt, ...) PRINTF_LIKE(3, 4);
 // One statement with text parameters (NULL is SQL NULL). *out is never NULL on success; the caller PQclears it.
-MUST_CHECK int pg_query(PGconn *conn, const char *sql, int count, const char *const *values, PGresult **out, Error *err);
+MUST_CHECK int pg_query(PGconn *conn, const char *sql, int count, const char *const *values, PGresult **out,
+                        Error *err);
 // The same, when there is nothing to read; *rows (may be NULL) gets the number of rows touched.
 MUST_CHECK int pg_run(PGconn *conn, const char *sql, int count, const char *const *values, int64_t *rows, Error *err);
 // A prepared statement with binary parameters. *rows as above.

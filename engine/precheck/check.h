@@ -12,11 +12,11 @@ typedef enum CheckSide { CHECK_SOURCE, CHECK_SINK, CHECK_SIDES } CheckSide;
 // When a check is asked at all.
 enum {
     ASK_ALWAYS = 0,
-    ASK_FOR_STRUCT = 1 << 0, // the step init-struct is wanted
-    ASK_FOR_DATA = 1 << 1,   // init-data is wanted
-    ASK_FOR_CDC = 1 << 2,    // cdc is wanted
-    ASK_BOTH_ENDS = 1 << 3,  // a function that needs both connections
-    ASK_TABLES = 1 << 4,     // a function that needs the list of tables
+    ASK_FOR_STRUCT = 1 << 0,  // the step init-struct is wanted
+    ASK_FOR_DATA = 1 << 1,    // init-data is wanted
+    ASK_FOR_CDC = 1 << 2,     // cdc is wanted
+    ASK_BOTH_ENDS = 1 << 3,   // a function that needs both connections
+    ASK_TABLES = 1 << 4,      // a function that needs the list of tables
     ASK_FOR_REVERSE = 1 << 5, // a way back is wanted after the cutover
 };
 

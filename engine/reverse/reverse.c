@@ -141,7 +141,8 @@ static int remove_all(const Context *back, Error *err)
     if (context_connect_sink(back, &source, err) || ledger_is_running(back, source, &running, err))
         return -1;
     if (running)
-        return error_set(err, ERROR_BUSY, "the way back (task \"%s\") is being followed by another process", back->task->name);
+        return error_set(err, ERROR_BUSY, "the way back (task \"%s\") is being followed by another process",
+                         back->task->name);
     if (context_connect_source(back, PG_ORDINARY, &sink, err) || slot_drop(back, sink, NULL, err) ||
         publication_drop(back, sink, false, &dropped, &left, err))
         return -1;

@@ -2,8 +2,8 @@
 // Marks the present end of the source's WAL.
 #include "engine/stream/marker.h"
 
-#include "common/base/memory.h"
 #include "common/base/lsn.h"
+#include "common/base/memory.h"
 
 int marker_write(PGconn *source, const char *content, uint64_t *lsn, Error *err)
 {

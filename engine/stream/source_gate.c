@@ -23,12 +23,13 @@ int source_gate_setting(PGconn *source, char *out, size_t size, Error *err)
 {
     auto_free char *text = NULL;
 
-    if (pg_text(source,
-                "SELECT pg_catalog.substr(c, 31) FROM pg_catalog.pg_db_role_setting s"
-                "  JOIN pg_catalog.pg_database d ON d.oid = s.setdatabase AND d.datname = pg_catalog.current_database(),"
-                "       pg_catalog.unnest(s.setconfig) AS c"
-                " WHERE s.setrole = 0 AND c LIKE 'default\\_transaction\\_read\\_only=%'",
-                &text, err))
+    if (pg_text(
+            source,
+            "SELECT pg_catalog.substr(c, 31) FROM pg_catalog.pg_db_role_setting s"
+            "  JOIN pg_catalog.pg_database d ON d.oid = s.setdatabase AND d.datname = pg_catalog.current_database(),"
+            "       pg_catalog.unnest(s.setconfig) AS c"
+            " WHERE s.setrole = 0 AND c LIKE 'default\\_transaction\\_read\\_only=%'",
+            &text, err))
         return error_wrap(err, "reading the settings of the source's database");
     snprintf(out, size, "%s", text ? text : "");
     return 0;
@@ -108,8 +109,9 @@ static int not_permitted(const PGresult *res, const bool *refused, Error *err)
 
     name_sessions(res, refused, &names);
     error_set(err, ERROR_CONDITION, "sessions of the source may not be ended by our role: %s", buffer_text(&names));
-    return error_hint(err, "GRANT pg_signal_backend TO the role of the source; sessions of superusers only a superuser can "
-                           "end: end them by hand");
+    return error_hint(err,
+                      "GRANT pg_signal_backend TO the role of the source; sessions of superusers only a superuser can "
+                      "end: end them by hand");
 }
 
 static int do_not_end(const PGresult *res, double seconds, Error *err)
@@ -119,9 +121,11 @@ static int do_not_end(const PGresult *res, double seconds, Error *err)
 
     memset(all, true, (size_t)PQntuples(res) + 1);
     name_sessions(res, all, &names);
-    error_set(err, ERROR_TRANSIENT, "sessions of the source did not end within %.1f s: %s", seconds, buffer_text(&names));
-    return error_hint(err, "look at pg_stat_activity what they do (a server process that is stopped, or stuck in a system "
-                           "call, does not answer), end them by hand and start again");
+    error_set(err, ERROR_TRANSIENT, "sessions of the source did not end within %.1f s: %s", seconds,
+              buffer_text(&names));
+    return error_hint(err,
+                      "look at pg_stat_activity what they do (a server process that is stopped, or stuck in a system "
+                      "call, does not answer), end them by hand and start again");
 }
 
 // One look at the sessions; each is asked to end.
@@ -183,6 +187,7 @@ int source_gate_open(const Context *ctx, PGconn *source, const char *setting, Er
     if (run(source, setting, err))
         return error_wrap(err, "letting the source's database take writes again");
     if (source_gate_end_sessions(ctx, source, OPEN_SECONDS, &ended, &refused))
-        log_warn("cutover", "sessions that began while the source was read-only stay so until they connect again: %s", refused.message);
+        log_warn("cutover", "sessions that began while the source was read-only stay so until they connect again: %s",
+                 refused.message);
     return 0;
 }

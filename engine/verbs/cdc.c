@@ -16,7 +16,8 @@
 static int mark_now(const Context *ctx, uint64_t *lsn, Error *err)
 {
     auto_pgconn PGconn *source = NULL;
-    return context_connect_source(ctx, PG_ORDINARY, &source, err) || marker_write(source, "caught up", lsn, err) ? -1 : 0;
+    return context_connect_source(ctx, PG_ORDINARY, &source, err) || marker_write(source, "caught up", lsn, err) ? -1
+                                                                                                                 : 0;
 }
 
 static int sync_sequences(const Context *ctx, Ledger *ledger, Error *err)

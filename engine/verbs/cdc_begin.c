@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What init-data does for the stream, without rows. The rows that the tables of the sink hold came by other means; whether
-// they are those of the slot's beginning only the user knows.
+// What init-data does for the stream, without rows. The rows that the tables of the sink hold came by other means;
+// whether they are those of the slot's beginning only the user knows.
 #include "engine/verbs/cdc_begin.h"
 
 #include "common/base/log.h"

@@ -4,6 +4,6 @@
 
 #include "engine/ledger/ledger.h"
 
-// Resumable; does nothing once it came to its end. ERROR_CONDITION: a table is missing on the sink, an init-data of this
-// task was begun, or what init-data refuses about slot and publication.
+// Resumable; does nothing once it came to its end. ERROR_CONDITION: a table is missing on the sink, an init-data of
+// this task was begun, or what init-data refuses about slot and publication.
 MUST_CHECK int cdc_begin(Context *ctx, Ledger *ledger, Error *err);

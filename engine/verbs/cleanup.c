@@ -166,10 +166,12 @@ static int warn_of_closed_source(const Cleanup *c, Error *err)
         return 0;
     auto_free char *remedy = source_gate_remedy(c->source, row.restore);
     if (row.state == CUTOVER_DONE) {
-        log_warn("cleanup", "the source's database stays read-only since the cutover; to take writes there again: %s", remedy);
+        log_warn("cleanup", "the source's database stays read-only since the cutover; to take writes there again: %s",
+                 remedy);
         return 0;
     }
-    log_warn("cleanup", "a cutover that did not come to its end has left the source's database read-only: it takes writes again");
+    log_warn("cleanup",
+             "a cutover that did not come to its end has left the source's database read-only: it takes writes again");
     return source_gate_open(&c->ctx, c->source, row.restore, err);
 }
 

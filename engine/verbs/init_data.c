@@ -19,13 +19,7 @@
 
 #include <string.h>
 
-enum {
-    TRIES = 8,
-    PAUSE_MS = 1000,
-    PAUSE_MAX_MS = 30000,
-    TERMINATE_POLLS = 100,
-    TERMINATE_POLL_MS = 100
-};
+enum { TRIES = 8, PAUSE_MS = 1000, PAUSE_MAX_MS = 30000, TERMINATE_POLLS = 100, TERMINATE_POLL_MS = 100 };
 
 typedef struct InitData { // one try
     Context *ctx;

@@ -46,8 +46,8 @@ int verb_init_struct_later(Context *ctx, Ledger *ledger, Error *err)
     Structure *structure = NULL;
 
     progress_step_start(ctx->progress, STEP_INIT_STRUCT_LATER);
-    int rc = ledger_check_rows(ledger, "what comes after them cannot be made", err) || load(ctx, ledger, &list, &arena, &known, err) ||
-                     make(ctx, ledger, &list, &known, &structure, err)
+    int rc = ledger_check_rows(ledger, "what comes after them cannot be made", err) ||
+                     load(ctx, ledger, &list, &arena, &known, err) || make(ctx, ledger, &list, &known, &structure, err)
                  ? -1
                  : 0;
     structure_close(structure);

@@ -14,7 +14,8 @@ static int note(const Context *ctx, Progress *progress, const VerifyPoint *point
     if (ledger_open_shared(ctx, &ledger, &found, err))
         return -1;
     pthread_mutex_lock(&progress->lock);
-    const Verification result = {.lsn = point->exact && !resumed ? point->lsn : 0, // else the tables are not of one moment
+    const Verification result = {.lsn =
+                                     point->exact && !resumed ? point->lsn : 0, // else the tables are not of one moment
                                  .sample = ctx->task->verify_sample,
                                  .tables = progress->verified_tables,
                                  .rows = progress->verified_rows,
@@ -29,8 +30,9 @@ static int compare(const Context *ctx, Progress *progress, VerifyPoint *point, b
 {
     VerifyResume before;
 
-    int rc = verify_resume_open(ctx, resume, &before, err) || verify_compare(ctx, progress, point, &before, equal, err) ||
-                     verify_resume_end(&before, err) || note(ctx, progress, point, before.done && PQntuples(before.done) > 0, err)
+    int rc = verify_resume_open(ctx, resume, &before, err) ||
+                     verify_compare(ctx, progress, point, &before, equal, err) || verify_resume_end(&before, err) ||
+                     note(ctx, progress, point, before.done && PQntuples(before.done) > 0, err)
                  ? -1
                  : 0;
     verify_resume_close(&before);

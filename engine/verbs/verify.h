@@ -4,6 +4,6 @@
 
 #include "engine/context.h"
 
-// resume: tables that an interrupted one has found equal are passed over. *equal false: there is at least one difference (the exit code is then EXIT_DIFFERENT). An error: it could not be
-// told.
+// resume: tables that an interrupted one has found equal are passed over. *equal false: there is at least one
+// difference (the exit code is then EXIT_DIFFERENT). An error: it could not be told.
 MUST_CHECK int verb_verify(Context *ctx, Progress *progress, bool resume, bool *equal, Error *err);

@@ -73,7 +73,8 @@ static int find_extra_tables(const Context *ctx, PGconn *sink, const RelationLis
     return 0;
 }
 
-int verify_compare(const Context *ctx, Progress *progress, VerifyPoint *point, VerifyResume *resume, bool *equal, Error *err)
+int verify_compare(const Context *ctx, Progress *progress, VerifyPoint *point, VerifyResume *resume, bool *equal,
+                   Error *err)
 {
     RelationList relations = {0};
     VerifyReport report;

@@ -6,5 +6,5 @@
 #include "engine/verify/verify_resume.h"
 
 // resume may be NULL.
-MUST_CHECK int verify_compare(const Context *ctx, Progress *progress, VerifyPoint *point, VerifyResume *resume, bool *equal,
-                              Error *err);
+MUST_CHECK int verify_compare(const Context *ctx, Progress *progress, VerifyPoint *point, VerifyResume *resume,
+                              bool *equal, Error *err);

@@ -14,7 +14,7 @@ typedef struct VerifyReport {
     pthread_mutex_t lock;
     Progress *progress; // borrowed
     int64_t tables, rows, bytes, differences;
-    double began; // monotonic
+    double began;  // monotonic
     bool at_least; // differences is a lower bound
     int keys_named;
     char *lines[VERIFY_LINES_KEPT]; // one for each table that differs

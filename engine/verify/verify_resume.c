@@ -77,8 +77,8 @@ bool verify_resume_knows(const VerifyResume *r, const Relation *relation, int64_
     return false;
 }
 
-int verify_resume_note(VerifyResume *r, const Relation *const *tables, const int64_t *rows, const bool *equal, size_t count,
-                       Error *err)
+int verify_resume_note(VerifyResume *r, const Relation *const *tables, const int64_t *rows, const bool *equal,
+                       size_t count, Error *err)
 {
     auto_buffer Buffer schemas = {0};
     auto_buffer Buffer names = {0};
@@ -104,12 +104,13 @@ int verify_resume_note(VerifyResume *r, const Relation *const *tables, const int
     values[3] = names.data;
     values[4] = numbers.data;
     pthread_mutex_lock(&r->lock);
-    int rc = pg_run(r->ledger.conn,
-                    "INSERT INTO kubeferry.verified (task, sample, schema_name, table_name, rows)"
-                    " SELECT $1, $2, w.s, w.t, w.n FROM ROWS FROM (pg_catalog.unnest($3::text[]), pg_catalog.unnest($4::text[]),"
-                    " pg_catalog.unnest($5::bigint[])) AS w(s, t, n)"
-                    " ON CONFLICT (task, schema_name, table_name) DO UPDATE SET sample = EXCLUDED.sample, rows = EXCLUDED.rows",
-                    5, values, NULL, err);
+    int rc = pg_run(
+        r->ledger.conn,
+        "INSERT INTO kubeferry.verified (task, sample, schema_name, table_name, rows)"
+        " SELECT $1, $2, w.s, w.t, w.n FROM ROWS FROM (pg_catalog.unnest($3::text[]), pg_catalog.unnest($4::text[]),"
+        " pg_catalog.unnest($5::bigint[])) AS w(s, t, n)"
+        " ON CONFLICT (task, schema_name, table_name) DO UPDATE SET sample = EXCLUDED.sample, rows = EXCLUDED.rows",
+        5, values, NULL, err);
     pthread_mutex_unlock(&r->lock);
     return rc ? error_wrap(err, "noting what was verified") : 0;
 }

@@ -103,8 +103,9 @@ static void put_value(Buffer *sql, const VerifyDialect *dialect, const VerifyCol
     }
 }
 
-// The hash of one column, each with a seed of its own: what is cheap for the server to hash goes in as it is, the rest as what
-// its output function writes. concat(): a cast to text strips what character(n) is padded with, and takes longer.
+// The hash of one column, each with a seed of its own: what is cheap for the server to hash goes in as it is, the rest
+// as what its output function writes. concat(): a cast to text strips what character(n) is padded with, and takes
+// longer.
 static void put_column_hash(Buffer *sql, const VerifyDialect *dialect, const VerifyColumn *column, size_t seed)
 {
     static const struct {
@@ -138,8 +139,8 @@ static void put_column_hash(Buffer *sql, const VerifyDialect *dialect, const Ver
     buffer_printf(sql, ") COLLATE pg_catalog.\"C\", %zu) END", seed);
 }
 
-// Much cheaper than the text of the whole row. The outer hash keeps values that two rows have exchanged from cancelling out
-// in the bucket's sum.
+// Much cheaper than the text of the whole row. The outer hash keeps values that two rows have exchanged from cancelling
+// out in the bucket's sum.
 static void put_columns_hash(Buffer *sql, const VerifyDialect *dialect, const VerifyColumn *columns, size_t count)
 {
     buffer_puts(sql, "pg_catalog.hashint8extended(");

@@ -6,6 +6,6 @@
 
 enum { VERIFY_BATCH_TABLES = 32 };
 
-// At most VERIFY_BATCH_TABLES tables: small ones together, one that cannot be cut (verify_large.h) alone. Differences go into the report; an error
-// is a failure to compare.
+// At most VERIFY_BATCH_TABLES tables: small ones together, one that cannot be cut (verify_large.h) alone. Differences
+// go into the report; an error is a failure to compare.
 MUST_CHECK int verify_table_batch(const VerifyWorker *worker, const Relation *const *tables, size_t count, Error *err);

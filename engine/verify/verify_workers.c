@@ -35,7 +35,7 @@ typedef struct Thread {
     pthread_t id;
 } Thread;
 
-typedef struct Piece { // of work
+typedef struct Piece {             // of work
     const Relation *const *tables; // `count` of them
     size_t count;
     VerifyLarge *large; // or this, and its chunk
@@ -177,7 +177,9 @@ int verify_workers_run(VerifyPoint *point, const RelationList *relations, Verify
         }
     if (known) {
         log_info("verify", "%zu tables were found equal by the verification before, which was interrupted", known);
-        progress_note(progress, "%zu tables were compared by an earlier verification, which was interrupted: they were equal then", known);
+        progress_note(
+            progress,
+            "%zu tables were compared by an earlier verification, which was interrupted: they were equal then", known);
     }
     run_threads(&queue);
     for (size_t i = 0; i < queue.large_count; i++)

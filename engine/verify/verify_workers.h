@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The threads of verify: each takes tables, and chunks of large ones, from one queue, biggest first, and compares them over
-// its own connections.
+// The threads of verify: each takes tables, and chunks of large ones, from one queue, biggest first, and compares them
+// over its own connections.
 #pragma once
 
 #include "engine/verify/verify_point.h"

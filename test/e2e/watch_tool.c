@@ -46,7 +46,11 @@ int main(int argc, char **argv)
         log_failure("watch-tool", &err);
         return 1;
     }
-    K8sWatchSpec spec = {.path = argv[2], .label_selector = argc > 3 ? argv[3] : NULL, .begin = begin, .object = object, .synced = synced};
+    K8sWatchSpec spec = {.path = argv[2],
+                         .label_selector = argc > 3 ? argv[3] : NULL,
+                         .begin = begin,
+                         .object = object,
+                         .synced = synced};
     K8sWatch *watch = k8s_watch_start(client, &spec);
     int rc = 0;
     while (!stop_requested() && rc == 0)

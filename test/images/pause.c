@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The first process of every pod in the test cluster: it holds the pod's namespaces, reaps what is left and waits for a signal.
+// The first process of every pod in the test cluster: it holds the pod's namespaces, reaps what is left and waits for a
+// signal.
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>

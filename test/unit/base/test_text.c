@@ -37,7 +37,8 @@ static void test_clock_parse(void **state)
 
 static void test_lsn(void **state)
 {
-    static const char *const BAD[] = {"", "/", "1", "1/", "/1", "+1/2", "1/-2", "0x1/2", "1/123456789", "1/2 ", " 1/2", "1/G"};
+    static const char *const BAD[] = {"",     "/",     "1",           "1/",   "/1",   "+1/2",
+                                      "1/-2", "0x1/2", "1/123456789", "1/2 ", " 1/2", "1/G"};
     uint64_t lsn = 0;
     (void)state;
     assert_true(lsn_parse("16/b374D848", &lsn) && lsn == 0x16B374D848);
@@ -115,12 +116,8 @@ static void test_listen_address(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_nearest_word),
-        cmocka_unit_test(test_utf8_valid),
-        cmocka_unit_test(test_utf8_repair),
-        cmocka_unit_test(test_clock_parse),
-        cmocka_unit_test(test_lsn),
-        cmocka_unit_test(test_clock_format),
+        cmocka_unit_test(test_nearest_word),   cmocka_unit_test(test_utf8_valid), cmocka_unit_test(test_utf8_repair),
+        cmocka_unit_test(test_clock_parse),    cmocka_unit_test(test_lsn),        cmocka_unit_test(test_clock_format),
         cmocka_unit_test(test_listen_address),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "common/contract/progress_read.h"
 #include "common/base/memory.h"
+#include "common/contract/progress_read.h"
 #include "test/unit/cmocka_all.h"
 
 #include <string.h>

@@ -72,13 +72,14 @@ static void test_everything_is_read(void **state)
 {
     (void)state;
     assert_int_equal(
-        load("{\"version\":1,\"name\":\"my-task\",\"jobs\":8,\"workers\":3,\"until\":\"caught-up\",\"listen\":\":9187\","
-             "\"logFormat\":\"json\",\"workDir\":\"/var/tmp\",\"slotGuardBytes\":1073741824,"
-             "\"source\":{\"address\":\"[2001:db8::1]:5432\",\"database\":\"db\",\"user\":\"u\",\"password\":\"p@/:\","
-             "\"tls\":{\"mode\":\"verify-full\",\"caFile\":\"/ca\",\"certFile\":\"/crt\",\"keyFile\":\"/key\"}},"
-             "\"sink\":{\"conninfo\":\"postgresql://u:p@h/db\"},"
-             "\"objects\":[{\"schema\":\"public\",\"table\":\"a\"},{\"schema\":\"s\",\"table\":null}],"
-             "\"excluded\":[{\"schema\":\"s\",\"table\":\"b\"}],\"steps\":{\"preCheck\":false,\"init-struct\":true}}"),
+        load(
+            "{\"version\":1,\"name\":\"my-task\",\"jobs\":8,\"workers\":3,\"until\":\"caught-up\",\"listen\":\":9187\","
+            "\"logFormat\":\"json\",\"workDir\":\"/var/tmp\",\"slotGuardBytes\":1073741824,"
+            "\"source\":{\"address\":\"[2001:db8::1]:5432\",\"database\":\"db\",\"user\":\"u\",\"password\":\"p@/:\","
+            "\"tls\":{\"mode\":\"verify-full\",\"caFile\":\"/ca\",\"certFile\":\"/crt\",\"keyFile\":\"/key\"}},"
+            "\"sink\":{\"conninfo\":\"postgresql://u:p@h/db\"},"
+            "\"objects\":[{\"schema\":\"public\",\"table\":\"a\"},{\"schema\":\"s\",\"table\":null}],"
+            "\"excluded\":[{\"schema\":\"s\",\"table\":\"b\"}],\"steps\":{\"preCheck\":false,\"init-struct\":true}}"),
         0);
     assert_int_equal(task_document_check(&task, &err), 0);
     assert_string_equal(task.name, "my-task");
@@ -137,7 +138,7 @@ static void test_passwords_beside_the_document(void **state)
 }
 
 #define FROM_ENV                                                                                                       \
-    "{\"version\":1,\"source\":{\"address\":\"h:1\",\"userEnv\":\"TEST_TASK_U\",\"passwordEnv\":\"TEST_TASK_P\"},"                \
+    "{\"version\":1,\"source\":{\"address\":\"h:1\",\"userEnv\":\"TEST_TASK_U\",\"passwordEnv\":\"TEST_TASK_P\"},"     \
     "\"sink\":{\"address\":\"i:1\",\"userEnv\":\"TEST_TASK_U\",\"passwordEnv\":\"TEST_TASK_P\"}}"
 
 static void test_user_and_password_of_the_environment(void **state)
@@ -177,7 +178,8 @@ static void test_refusals_name_the_place(void **state)
     refused("{\"version\":1,\"jobs\":65}", "$.jobs: expected 1 to 64, found 65");
     refused("{\"version\":1,\"workers\":0}", "$.workers: expected 1 to 64, found 0");
     refused("{\"version\":1,\"jobs\":1.5}", "$.jobs: expected a whole number, found a number with a fraction");
-    refused("{\"version\":1,\"until\":\"done\"}", "$.until: expected \"stopped\", \"caught-up\" or \"forever\", found 'done'");
+    refused("{\"version\":1,\"until\":\"done\"}",
+            "$.until: expected \"stopped\", \"caught-up\" or \"forever\", found 'done'");
     refused("{\"version\":1,\"slotGuardBytes\":-1}", "$.slotGuardBytes");
     refused("{\"version\":1,\"steps\":{\"cdc\":\"yes\"}}", "$.steps.cdc: expected true or false, found a string");
     refused("{\"version\":1,\"steps\":{\"initdata\":true}}", "$.steps: there is no field 'initdata'");

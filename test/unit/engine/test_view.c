@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // view_format.c, view_frame.c, view_print.c, and view.c on a pipe.
 #include "common/base/memory.h"
-#include "engine/view.h"
 #include "common/base/view_format.h"
+#include "engine/view.h"
 #include "engine/view_frame.h"
 #include "test/unit/cmocka_all.h"
 

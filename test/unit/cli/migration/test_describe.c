@@ -21,14 +21,12 @@ static TaskObjects objects_of(const char *spec, const char *status)
     static const char TEMPLATE[] =
         "{\"spec\":{\"description\":\"PG to PG\",\"initialization\":{\"steps\":[{\"step\":\"preCheck\"},"
         "{\"step\":\"initStruct\"},{\"step\":\"initData\"}]}},\"status\":{\"phase\":\"Available\"}}";
-    static const char
-        JOBS[] =
-            "{\"items\":[" JOB("t-precheck-0",
-                               "\"conditions\":[{\"type\":\"Suspended\",\"status\":\"False\"},"
-                               "{\"type\":\"Complete\",\"status\":\"True\"}],\"completionTime\":\"2026-01-02T03:05:"
-                               "00Z\"") "," JOB("t-initdata-1",
-                                                "\"active\":1,\"startTime\":\"2026-01-02T03:05:01Z\",\"conditions\":[{"
-                                                "\"type\":\"Suspended\",\"status\":\"False\"}]") "]}";
+    static const char JOBS[] = "{\"items\":[" JOB(
+        "t-precheck-0",
+        "\"conditions\":[{\"type\":\"Suspended\",\"status\":\"False\"},"
+        "{\"type\":\"Complete\",\"status\":\"True\"}],\"completionTime\":\"2026-01-02T03:05:"
+        "00Z\"") "," JOB("t-initdata-1", "\"active\":1,\"startTime\":\"2026-01-02T03:05:01Z\",\"conditions\":[{"
+                                         "\"type\":\"Suspended\",\"status\":\"False\"}]") "]}";
     static const char PODS[] = "{\"items\":[" POD("old", ORDER("1"), "2026-01-02T03:05:01Z") "," POD(
         "new", ORDER("1"), "2026-01-02T04:00:00Z") "," POD("cdc", "\"datamigration.apecloud.io/step\":\"cdc\"",
                                                            "2026-01-02T04:00:00Z") "]}";

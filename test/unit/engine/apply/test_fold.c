@@ -14,7 +14,8 @@ enum { KEYS = 6, COLUMNS = 3, STEPS = 30, ROUNDS = 20000 };
 
 static TargetColumn columns[COLUMNS] = {{.name = "id", .is_key = true}, {.name = "a"}, {.name = "b"}};
 static uint16_t keys[] = {0};
-static Target target = {.label = (char *)"t", .column_count = COLUMNS, .columns = columns, .key_count = 1, .keys = keys, .wanted = true};
+static Target target = {
+    .label = (char *)"t", .column_count = COLUMNS, .columns = columns, .key_count = 1, .keys = keys, .wanted = true};
 
 static Value text(Arena *a, int n)
 {

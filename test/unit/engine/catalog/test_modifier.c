@@ -3,7 +3,17 @@
 
 #include "test/unit/cmocka_all.h"
 
-enum { VARCHAR = 1043, VARCHAR_ARRAY = 1015, CHARACTER = 1042, BIT = 1560, VARBIT = 1562, TIMESTAMP = 1114, NUMERIC = 1700, INTERVAL = 1186, USER = 16500 };
+enum {
+    VARCHAR = 1043,
+    VARCHAR_ARRAY = 1015,
+    CHARACTER = 1042,
+    BIT = 1560,
+    VARBIT = 1562,
+    TIMESTAMP = 1114,
+    NUMERIC = 1700,
+    INTERVAL = 1186,
+    USER = 16500
+};
 
 static int32_t numeric(int32_t precision, int32_t scale)
 {

@@ -55,7 +55,8 @@ static void test_a_column_that_would_round(void **state)
     sink[1].modifier = (6 << 16 | 2) + 4;
     assert_int_equal(copy_table_match("s", "t", &from, &to, true, &table, &err), -1);
     assert_int_equal(err.code, ERROR_CONDITION);
-    assert_non_null(strstr(err.message, "column \"v\" of \"s\".\"t\" is numeric(10,4) on the source and numeric(6,2) on the sink"));
+    assert_non_null(
+        strstr(err.message, "column \"v\" of \"s\".\"t\" is numeric(10,4) on the source and numeric(6,2) on the sink"));
     assert_non_null(strstr(err.hint, "TYPE numeric(10,4)"));
     sink[1].modifier = -1;
     assert_int_equal(copy_table_match("s", "t", &from, &to, true, &table, &err), 0);
@@ -120,10 +121,8 @@ static void test_a_column_that_the_sink_lacks(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_whole_tables_and_ranges),
-        cmocka_unit_test(test_a_column_that_would_round),
-        cmocka_unit_test(test_text_where_binary_is_not_the_same),
-        cmocka_unit_test(test_no_columns_and_generated_ones),
+        cmocka_unit_test(test_whole_tables_and_ranges),           cmocka_unit_test(test_a_column_that_would_round),
+        cmocka_unit_test(test_text_where_binary_is_not_the_same), cmocka_unit_test(test_no_columns_and_generated_ones),
         cmocka_unit_test(test_a_column_that_the_sink_lacks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -119,7 +119,8 @@ static void a_chunk_is_a_range_of_blocks(void **state)
 
     dialect.sample = 512;
     verify_sql_buckets(&sql, &dialect, &plan, &middle, false, 0);
-    assert_non_null(strstr(sql.data, " WHERE t.ctid >= '(10,0)'::pg_catalog.tid AND t.ctid < '(20,0)'::pg_catalog.tid AND (("));
+    assert_non_null(
+        strstr(sql.data, " WHERE t.ctid >= '(10,0)'::pg_catalog.tid AND t.ctid < '(20,0)'::pg_catalog.tid AND (("));
     buffer_clear(&sql, SIZE_MAX);
     verify_sql_buckets(&sql, &dialect, &plan, &last, false, 0);
     assert_non_null(strstr(sql.data, " WHERE t.ctid >= '(20,0)'::pg_catalog.tid AND (("));
