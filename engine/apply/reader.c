@@ -21,7 +21,7 @@ enum {
     TICK_MS = 200,
     READ_RUN = 256,
     HOT_MESSAGES = 64,
-    HOT_PAUSE_MS = 2,
+    HOT_PAUSE_MS = 10,
     GROWTH_S = 60,
     GROWTH_FIRST_S = 5
 };
@@ -324,7 +324,8 @@ static int send_feedback_if_due(Reader *r, Error *err)
 static void wait_for_something(Reader *r)
 {
     // The source sends each change by itself. While many come, taking every one as it arrives costs both sides more
-    // than the change: they are left to gather for a moment. The source then needs a third of the processor time.
+    // than the change: they are left to gather for a moment. The source then needs a third of the processor time:
+    // what it sends into a window that is full goes out in one piece later.
     bool hot = is_hot(r);
     bool reading = may_read(r) && !hot;
     struct pollfd p[] = {
