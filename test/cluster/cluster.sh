@@ -258,21 +258,26 @@ restart() { # name
 	start "$1" "${command[@]}"
 }
 
+# end SIGNAL NAME...: by the process ids of `start`, unless other processes have got them since.
+end() {
+	local signal=$1 name p
+	shift
+	for name in "$@"; do
+		p=$(cat "$D/run/$name.pid" 2>/dev/null) || continue
+		[ "$(readlink "/proc/$p/cwd")" != "$D" ] || kill -s "$signal" "$p" || true
+	done
+}
 down() {
 	local p
 	[ -d "$D/run" ] || return 0
-	if [ -S "$D/run/containerd.sock" ]; then
-		ctr -a "$D/run/containerd.sock" -n k8s.io tasks ls -q 2>/dev/null | while read -r p; do
+	if [ -S "$D/run/containerd.sock" ]; then # it may have been killed, and the file stayed
+		{ ctr -a "$D/run/containerd.sock" -n k8s.io tasks ls -q 2>/dev/null || true; } | while read -r p; do
 			ctr -a "$D/run/containerd.sock" -n k8s.io tasks kill -s KILL "$p" 2>/dev/null || true
 		done
 	fi
-	for p in kubelet kube-proxy kube-scheduler kube-controller-manager kube-apiserver etcd; do
-		[ -f "$D/run/$p.pid" ] && kill -9 "$(cat "$D/run/$p.pid")" 2>/dev/null || true
-	done
+	end KILL kubelet kube-proxy kube-scheduler kube-controller-manager kube-apiserver etcd
 	sleep 1
-	for p in containerd netns; do
-		[ -f "$D/run/$p.pid" ] && kill "$(cat "$D/run/$p.pid")" 2>/dev/null || true
-	done
+	end TERM containerd netns
 	sleep 1
 	# Pod volumes and container roots stay mounted when their kubelet is killed.
 	awk -v d="$D/" 'index($2, d) == 1 { print $2 }' /proc/mounts | sort -r | while read -r p; do umount -l "$p" || true; done
