@@ -8,7 +8,8 @@ import subprocess
 import pytest
 from cli_command import BINARY, Command, rows
 from conftest import ROOT, SCRIPT
-from kube import helm
+from kube import TASKS, helm
+from servers import eventually
 
 pytestmark = pytest.mark.alone  # it installs and uninstalls what the others work with
 
@@ -30,6 +31,8 @@ def installed(tmp_path_factory):
 
 @pytest.fixture
 def kf(cluster, namespace, installed, tmp_path):
+    # The namespaces of tests before may be on their way out still, and tasks with them.
+    eventually(lambda: not cluster.items(f"{TASKS}/migrationtasks?limit=1"), 300, "the end of other tests' tasks", interval=0.5)
     os.symlink(helm(), tmp_path / "helm")
     command = Command(cluster, namespace)
 
