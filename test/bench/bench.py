@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Measures kubeferry-engine against pg_dump | pg_restore and a native subscription, and its memory; and the controller on a
-real cluster.
+"""Measures kubeferry-engine against pg_dump | pg_restore and a native subscription, and its memory; and the controller and the
+command on a real cluster.
 
 Writes docs/BENCHMARKS.md (or --output). Exit code 0 when it measured; with --check 1 when a target was missed.
 """
@@ -89,7 +89,7 @@ def main(words):
     command = shlex.join(["make bench"] if not words else ["test/bench/bench.py", *words]).replace("'make bench'", "make bench")
     report.write(options.output, version, SETTINGS, command, comparisons, memory, figures, operator)
     say(f"written to {os.path.relpath(options.output)}")
-    missed = report.missed(comparisons, memory, operator)
+    missed = report.missed(comparisons, memory, figures, operator)
     for sentence in missed:
         say("missed: " + sentence)
     return 1 if missed and options.check else 0

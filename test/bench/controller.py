@@ -17,6 +17,7 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "e2e"))
 
+import command  # noqa: E402
 from controller_process import ControllerProcess  # noqa: E402
 from kube import ROOT, TASKS, Cluster  # noqa: E402
 from measurements import say  # noqa: E402
@@ -243,6 +244,7 @@ def measure(options):
         rows += measure_idle(cluster, options)
         no_workers(cluster)
         rows += measure_first_job(cluster, options)
+        rows += command.measure(cluster, "first")
         rows += measure_many(cluster, options)
     with bench_cluster() as cluster:  # where there are these tasks and no others
         no_workers(cluster)

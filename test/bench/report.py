@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Writes what the bench measured as docs/BENCHMARKS.md."""
 
+import contextlib
 import datetime
 import os
 import platform
@@ -80,9 +81,10 @@ def controller_table(rows):
     return lines
 
 
-def missed(comparisons, memory, controller):
+def missed(comparisons, memory, figures, controller):
     """Sentences for each target that was not reached."""
     found = [f"{what}: {_number(value, unit)}, allowed {most:.4g} {unit}" for what, value, unit, most, _ in controller if value > most]
+    found += [f"{what}: {measured}, wanted {goal}" for what, measured, goal, reached in figures if not reached]
     for what, unit, contestants in comparisons:
         ours = contestants["kubeferry"]
         target = TARGETS.get(what.split()[0])
@@ -98,12 +100,24 @@ def missed(comparisons, memory, controller):
 
 
 def figure_table(rows):
-    return ["| what | figures | wanted |", "|---|---|---|", *(f"| {what} | {figures} | {goal} |" for what, figures, goal in rows)]
+    return ["| what | figures | wanted |", "|---|---|---|", *(f"| {what} | {figures} | {goal} |" for what, figures, goal, _ in rows)]
+
+
+EXPLANATION = "## Where the time goes"
+
+
+def explanation_of(path):
+    """What a person wrote at the end of the page: figures explain themselves to nobody."""
+    with contextlib.suppress(OSError), open(path, encoding="utf-8") as file:
+        before, found, after = file.read().partition(EXPLANATION)
+        return found + after
+    return ""
 
 
 def write(path, version, settings, command, comparisons, memory, figures, controller):
     shown = ", ".join(f"{name}={value}" for name, value in settings.items())
-    lines = ["# Benchmarks", "", "Written by `make bench`; do not edit.", "",
+    explanation = explanation_of(path)
+    lines = ["# Benchmarks", "", "Written by `make bench`, all but the last chapter; do not edit the rest.", "",
              f"- {datetime.date.today().isoformat()}, kubeferry {commit()}",
              f"- machine: {machine()}; servers, cluster, load and what is measured share it",
              *([f"- both servers: PostgreSQL {version} with {shown}"] if version else []),
@@ -118,7 +132,7 @@ def write(path, version, settings, command, comparisons, memory, figures, contro
         lines += ["## Memory", "", *memory_table(memory), "",
                   "The highest resident set (VmHWM) of the engine's process; allowed are 64 MB and 16 MB a job.", ""]
     if controller:
-        lines += ["## Controller", "", *controller_table(controller), "",
+        lines += ["## Controller and command", "", *controller_table(controller), "",
                   "A process of its own in the network of a one-node Kubernetes (test/cluster) on the same machine. A task has four Jobs and a Secret.",
                   "Where a thousand come at once, the time is compared with that of storing the same objects without a controller.", ""]
     if figures:
@@ -126,4 +140,4 @@ def write(path, version, settings, command, comparisons, memory, figures, contro
                   "The clients are pgbench's (TPC-B); they go to the sink as soon as its ledger says that the switch is done. A commit is lost",
                   "when a client was told of it and the sink does not have it. Clients, both servers and the engine share the machine's cores.", ""]
     with open(path, "w", encoding="utf-8") as file:
-        file.write("\n".join(lines))
+        file.write("\n".join(lines) + ("\n" + explanation if explanation else ""))

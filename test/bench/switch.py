@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The switch as an application sees it, and what a verification costs. Figures: nothing is compared with a rival."""
+"""The switch as an application sees it, and what a verification costs. Figures: nothing is compared with a rival.
+
+Rows: (what, figures, what is wanted, whether it was reached).
+"""
 
 import glob
 import os
@@ -103,7 +106,7 @@ def measure_cutover(source_server, sink_server, options):
         rows.append((f"cutover, --block {block}, {options.clients} clients, {min(run[2] for run in runs):.0f} transactions a second",
                      f"longest time between two commits {gap * 1000:.0f} ms; at the switch "
                      f"{min(run[1] for run in runs) * 1000:.0f} – {max(run[1] for run in runs) * 1000:.0f} ms; "
-                     f"of {sum(run[3] for run in runs):,} commits none lost", "< 1000 ms"))
+                     f"of {sum(run[3] for run in runs):,} commits none lost", "< 1000 ms", gap < 1))
     return rows
 
 
@@ -127,7 +130,7 @@ def cost_of_verify(source, sink, options, rate):
         alone.append(throughput(source, options.seconds, rate))
         beside.append(throughput(source, options.seconds, rate, lambda: run_engine("verify", "bench-verify", source, sink)))
     cost = 100 * (1 - sum(beside) / sum(alone))
-    return f"{sum(alone) / len(alone):.0f} transactions a second alone, {sum(beside) / len(beside):.0f} with verify: {cost:.1f} % less"
+    return cost, f"{sum(alone) / len(alone):.0f} transactions a second alone, {sum(beside) / len(beside):.0f} with verify: {cost:.1f} % less"
 
 
 def measure_verification(source_server, sink_server, options):
@@ -142,13 +145,14 @@ def measure_verification(source_server, sink_server, options):
         sampled.append(run_engine("verify", "bench-verify", source, sink, "--jobs", 1, "--sample", 10)[0])
     speeds = sorted(size / 1e6 / value for value in seconds)
     rows.append((f"verify of {int(size) >> 20} MB, one job (a core on each end)", f"{speeds[0]:.0f} – {speeds[-1]:.0f} MB/s; "
-                 f"with --sample 10 {min(sampled):.1f} s in place of {min(seconds):.1f} s", "≥ 200 MB/s"))
+                 f"with --sample 10 {min(sampled):.1f} s in place of {min(seconds):.1f} s", "≥ 200 MB/s", speeds[0] >= 200))
     say(rows[-1][1])
     with streaming_engine("bench-verify", source, sink, "--jobs", str(options.jobs)) as engine:
         eventually(lambda: "following the changes" in engine.output(), 600, "the stream")
-        for what, rate, wanted in ((f"verify beside a load of {options.rate} transactions a second", options.rate, "< 5 %"),
-                                   ("verify beside a load that takes all that both cores can give", None, "")):
-            rows.append((what, cost_of_verify(source, sink, options, rate), wanted))
+        for what, rate, most in ((f"verify beside a load of {options.rate} transactions a second", options.rate, 5),
+                                 ("verify beside a load that takes all that both cores can give", None, None)):
+            cost, figures = cost_of_verify(source, sink, options, rate)
+            rows.append((what, figures, f"< {most} %" if most else "", most is None or cost < most))
             say(rows[-1][1])
     run_engine("cleanup", "bench-verify", source, sink)
     for database in (source, sink):
