@@ -237,6 +237,19 @@ static const OptionSpec SPECS[O_COUNT] = {
                    .fallback = "10",
                    .verbs = SWITCH_VERBS,
                    .help = "it does not begin while the other end is further behind"},
+    [O_SERVICE] = {.name = "service",
+                   .argument = "NAME",
+                   .type = OPTION_TEXT,
+                   .verbs = SWITCH_VERBS,
+                   .help = "a Service in the namespace of the task that is made to lead to the end that takes over, as "
+                           "--service-to says; without it the task's own is kept, if there is one. Needs the add-on's "
+                           "value rbac.services"},
+    [O_SERVICE_TO] = {.name = "service-to",
+                      .argument = "WHERE",
+                      .type = OPTION_TEXT,
+                      .verbs = SWITCH_VERBS,
+                      .help = "where the Service leads from then on: labels of the database's pods, for example "
+                              "app=pg,role=primary, or the name of a host"},
     [O_CANCEL] = {.name = "cancel",
                   .type = OPTION_FLAG,
                   .verbs = SWITCH_VERBS,

@@ -113,6 +113,8 @@ typedef enum Option {
     O_SAMPLE,
     O_LIMIT,
     O_MAX_LAG,
+    O_SERVICE,
+    O_SERVICE_TO,
     O_CANCEL,
     O_FORCE,
     O_TIMEOUT,

@@ -430,13 +430,13 @@ void store_put_job(Store *store, json_object *object)
     put_job(store, object);
 }
 
-void store_note_service(Store *store, const char *task_key)
+void store_note_service(Store *store, const char *task_key, int work)
 {
     Task *task = look_up(store->tasks, task_key);
 
     if (!task)
         return;
-    task->service_patched = true;
+    task->service_patched[work] = true;
     tell(store, task_key);
 }
 

@@ -30,5 +30,6 @@ void store_each_template(const Store *store, void (*visit)(void *context, Templa
 // What a write gave back: the cache must not be older than our own last write.
 void store_put_task(Store *store, json_object *object);
 void store_put_job(Store *store, json_object *object);
-void store_note_service(Store *store, const char *task_key);           // the task's Service leads to the sink
+// The Service of a switch (WORK_CUTOVER, WORK_ROLLBACK) leads to where it went.
+void store_note_service(Store *store, const char *task_key, int work);
 void store_forget_job(Store *store, const char *key, const char *uid); // it was deleted; its pods may still be there

@@ -50,11 +50,17 @@ static void read_condition(json_object *status, ConditionType type, SeenStatus *
     }
 }
 
+static bool has_text(json_object *object, const char *field)
+{
+    return *k8s_text(object, field) != '\0';
+}
+
 void task_read_status(json_object *object, SeenStatus *out)
 {
     json_object *status = k8s_member(object, "status");
     json_object *initialization = k8s_member(status, "initialization"), *cdc = k8s_member(status, "cdc");
     json_object *verification = k8s_member(status, "verification"), *cutover = k8s_member(status, "cutover");
+    json_object *rollback = k8s_member(status, "rollback");
 
     *out = (SeenStatus){
         .generation = k8s_integer(status, "observedGeneration", -1),
@@ -64,8 +70,9 @@ void task_read_status(json_object *object, SeenStatus *out)
         .verification = json_hash(verification),
         .verify_request = json_hash_text(k8s_text(verification, "request")),
         .cutover = json_hash(cutover),
-        .rollback = json_hash(k8s_member(status, "rollback")),
-        .service_switched = *k8s_text(cutover, "service") != '\0',
+        .rollback = json_hash(rollback),
+        .service_switched =
+            {[WORK_CUTOVER] = has_text(cutover, "service"), [WORK_ROLLBACK] = has_text(rollback, "service")},
         .init_started = k8s_time(k8s_text(initialization, "startTime")),
         .init_finished = k8s_time(k8s_text(initialization, "finishTime")),
         .cdc_started = k8s_time(k8s_text(cdc, "startTime")),
@@ -156,7 +163,7 @@ void task_update(Task *task, Task *newer)
         task->metrics_written = before.metrics_written;
         task->progress_written = before.progress_written;
         task->polled = before.polled;
-        task->service_patched = before.service_patched;
+        memcpy(task->service_patched, before.service_patched, sizeof task->service_patched);
         task->cleanup_since = before.cleanup_since;
         memcpy(task->attempt, before.attempt, sizeof task->attempt);
     } else {

@@ -51,8 +51,8 @@ typedef struct SeenStatus {
     SeenCondition conditions[CONDITION_TYPES];
     uint64_t initialization, cdc_metrics, cdc_failed, progress, prechecks; // json_hash of each
     uint64_t verification, cutover, rollback;                              // the same
-    uint64_t verify_request; // json_hash_text of the request that was answered
-    bool service_switched;
+    uint64_t verify_request;                  // json_hash_text of the request that was answered
+    bool service_switched[WORK_COUNT];        // by WORK_CUTOVER or WORK_ROLLBACK
     int64_t copy[COPY_COUNTS];                // -1: not there
     char *ready_reason;                       // of the condition Ready; NULL: none
     char *verified_reason, *verified_message; // of the condition Verified; NULL: none
@@ -76,13 +76,13 @@ typedef struct Task {
     unsigned epoch; // of the listing that it was last seen in
 
     // What only the leader knows; lost without harm.
-    TaskProgress *progress;  // what the worker said last; NULL: nothing yet
-    double metrics_written;  // monotonic, of status.cdc.metrics
-    double progress_written; // monotonic, of status.progress
-    int polled;              // the work whose worker is asked; -1: none
-    bool service_patched;    // the Service leads to the sink
-    double cleanup_since;    // monotonic: since when cleaning up is tried; 0: not
-    int attempt[WORK_COUNT]; // of each work: how often its Job was made
+    TaskProgress *progress;           // what the worker said last; NULL: nothing yet
+    double metrics_written;           // monotonic, of status.cdc.metrics
+    double progress_written;          // monotonic, of status.progress
+    int polled;                       // the work whose worker is asked; -1: none
+    bool service_patched[WORK_COUNT]; // the Service of that switch leads to where it went
+    double cleanup_since;             // monotonic: since when cleaning up is tried; 0: not
+    int attempt[WORK_COUNT];          // of each work: how often its Job was made
 } Task;
 
 // From an object of the API; NULL when it has no name. The caller frees.

@@ -21,6 +21,7 @@ enum { TIMEOUT_MS = 15000 };
 typedef struct Write { // one request
     char *method, *path, *content_type, *body;
     char *job_key, *job_uid; // of a Job that it deletes; NULL else
+    int switched;            // the switch whose Service it patches; 0 else
 } Write;
 
 typedef struct Run { // the writes of one action: those of `first` are answered before the others are sent
@@ -101,8 +102,8 @@ static void take_answer(const Run *run, const Write *write, const K8sReply *repl
         store_put_job(run->tools.store, object);
     else if (strcmp(kind, KIND_TASK) == 0)
         store_put_task(run->tools.store, object);
-    else if (strcmp(kind, "Service") == 0)
-        store_note_service(run->tools.store, run->task_key);
+    else if (write->switched && strcmp(kind, "Service") == 0)
+        store_note_service(run->tools.store, run->task_key, write->switched);
     json_object_put(object);
 }
 
@@ -364,34 +365,63 @@ static void delete_rollback(Run *run, const TaskFacts *facts)
     delete_switch(run, facts, WORK_ROLLBACK, facts->spec.rollback.requested);
 }
 
-// The whole selector, or the type ExternalName: what led to the source is replaced.
-static void switch_service(Run *run, const TaskFacts *facts)
-{
-    json_object *wish = facts->spec.cutover.service, *patch = json_object_new_object(),
-                *spec = json_object_new_object();
-    const char *host = k8s_text(wish, "externalName");
-    json_object *operation = json_object_new_object(), *list = json_object_new_array();
+// ---- the Service of a switch ---------------------------------------------------------------------------------------
 
-    if (*host) {
-        json_object_object_add(spec, "type", json_object_new_string("ExternalName"));
-        json_object_object_add(spec, "externalName", json_object_new_string(host));
-        json_object_object_add(spec, "clusterIP", NULL);
-        json_object_object_add(spec, "clusterIPs", NULL);
-        json_object_object_add(spec, "selector", NULL);
-        json_object_object_add(patch, "spec", spec);
-        json_object_put(operation);
-        json_object_put(list);
-    } else { // a JSON patch, since a merge would keep the labels of the old selector
-        json_object_object_add(operation, "op", json_object_new_string("add"));
-        json_object_object_add(operation, "path", json_object_new_string("/spec/selector"));
-        json_object_object_add(operation, "value", json_object_get(k8s_member(wish, "selector")));
-        json_object_array_add(list, operation);
-        json_object_put(patch);
-        json_object_put(spec);
-        patch = list;
+static json_object *to_external_name(const char *host)
+{
+    json_object *patch = json_object_new_object(), *spec = json_object_new_object();
+
+    json_object_object_add(spec, "type", json_object_new_string("ExternalName"));
+    json_object_object_add(spec, "externalName", json_object_new_string(host));
+    json_object_object_add(spec, "clusterIP", NULL);
+    json_object_object_add(spec, "clusterIPs", NULL);
+    json_object_object_add(spec, "selector", NULL);
+    json_object_object_add(patch, "spec", spec);
+    return patch;
+}
+
+static void add_operation(json_object *list, const char *path, json_object *value)
+{
+    json_object *operation = json_object_new_object();
+
+    json_object_object_add(operation, "op", json_object_new_string("add"));
+    json_object_object_add(operation, "path", json_object_new_string(path));
+    json_object_object_add(operation, "value", value);
+    json_object_array_add(list, operation);
+}
+
+// A JSON patch, since a merge would keep the labels of the old selector.
+static json_object *to_selector(json_object *selector, bool was_external)
+{
+    json_object *list = json_object_new_array();
+
+    if (was_external) {
+        add_operation(list, "/spec/type", json_object_new_string("ClusterIP"));
+        add_operation(list, "/spec/externalName", json_object_new_string(""));
     }
-    add_write(run, "PATCH", k8s_path("/api/v1", facts->task->namespace_name, "services", k8s_text(wish, "name"), NULL),
-              *host ? MERGE_PATCH : JSON_PATCH, json_text(patch));
+    add_operation(list, "/spec/selector", json_object_get(selector));
+    return list;
+}
+
+// What led to the other end is replaced. before: what an earlier switch made of a Service, or NULL.
+static void switch_service(Run *run, const TaskFacts *facts, int work, json_object *wish, json_object *before)
+{
+    const char *name = k8s_text(wish, "name"), *host = k8s_text(wish, "externalName");
+    bool was_external = *k8s_text(before, "externalName") && strcmp(k8s_text(before, "name"), name) == 0;
+    json_object *patch = *host ? to_external_name(host) : to_selector(k8s_member(wish, "selector"), was_external);
+    char *path = k8s_path("/api/v1", facts->task->namespace_name, "services", name, NULL);
+
+    add_write(run, "PATCH", path, *host ? MERGE_PATCH : JSON_PATCH, json_text(patch))->switched = work;
+}
+
+static void service_to_sink(Run *run, const TaskFacts *facts)
+{
+    switch_service(run, facts, WORK_CUTOVER, facts->spec.cutover.service, NULL);
+}
+
+static void service_to_source(Run *run, const TaskFacts *facts)
+{
+    switch_service(run, facts, WORK_ROLLBACK, facts->spec.rollback.service, facts->spec.cutover.service);
 }
 
 static void (*const ACTIONS[ACTION_COUNT])(Run *run, const TaskFacts *facts) = {
@@ -412,7 +442,8 @@ static void (*const ACTIONS[ACTION_COUNT])(Run *run, const TaskFacts *facts) = {
     [ACTION_DELETE_CUTOVER] = delete_cutover,
     [ACTION_CREATE_ROLLBACK] = create_rollback,
     [ACTION_DELETE_ROLLBACK] = delete_rollback,
-    [ACTION_SWITCH_SERVICE] = switch_service,
+    [ACTION_SERVICE_TO_SINK] = service_to_sink,
+    [ACTION_SERVICE_TO_SOURCE] = service_to_source,
 };
 
 void task_action_start(const ActionTools *tools, const TaskFacts *facts, TaskAction action,

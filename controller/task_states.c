@@ -240,11 +240,6 @@ static bool cut_over(const TaskFacts *f)
     return f->works[WORK_CUTOVER].state == WORK_DONE;
 }
 
-static bool service_behind(const TaskFacts *f)
-{
-    return cut_over(f) && f->spec.cutover.service && !f->task->seen.service_switched && !f->task->service_patched;
-}
-
 static bool cutover_ended(const TaskFacts *f)
 {
     return cut_over(f) && f->current < 0;
@@ -283,6 +278,22 @@ static bool cutting_over(const TaskFacts *f)
 static bool rolled_back(const TaskFacts *f)
 {
     return f->works[WORK_ROLLBACK].state == WORK_DONE;
+}
+
+// The Service of a switch that has taken place does not lead there yet.
+static bool service_is_behind(const TaskFacts *f, int work, const SpecSwitch *wanted)
+{
+    return wanted->service && !f->task->seen.service_switched[work] && !f->task->service_patched[work];
+}
+
+static bool sink_service_behind(const TaskFacts *f)
+{
+    return cut_over(f) && !rolled_back(f) && service_is_behind(f, WORK_CUTOVER, &f->spec.cutover);
+}
+
+static bool source_service_behind(const TaskFacts *f)
+{
+    return rolled_back(f) && service_is_behind(f, WORK_ROLLBACK, &f->spec.rollback);
 }
 
 static bool rollback_ended(const TaskFacts *f)
@@ -424,8 +435,10 @@ static const TaskRow ROWS[] = {
     {"retrying", retrying, ACTION_NONE, OUTCOME_WORKING, "", NULL, "The worker failed and Kubernetes starts another."},
 
     // The switch, and comparing both ends.
-    {"service", service_behind, ACTION_SWITCH_SERVICE, OUTCOME_KEEP, "", "CuttingOver",
+    {"service", sink_service_behind, ACTION_SERVICE_TO_SINK, OUTCOME_KEEP, "", "CuttingOver",
      "The switch has taken place: the Service is made to lead to the sink."},
+    {"service-back", source_service_behind, ACTION_SERVICE_TO_SOURCE, OUTCOME_KEEP, "", "RollingBack",
+     "The switch back has taken place: the Service is made to lead to the source."},
     {"rolled-back", rollback_ended, ACTION_NONE, OUTCOME_READY, "Done", "RolledBack",
      "The source has everything that was committed on the sink; applications use the source again."},
     {"rollback-ending", rolled_back, ACTION_NONE, OUTCOME_WORKING, "Running", "RollingBack",
@@ -509,7 +522,8 @@ const char *task_action_name(TaskAction action)
         [ACTION_DELETE_CUTOVER] = "delete the Job that switches",
         [ACTION_CREATE_ROLLBACK] = "create the Job that switches back",
         [ACTION_DELETE_ROLLBACK] = "delete the Job that switches back",
-        [ACTION_SWITCH_SERVICE] = "patch the Service",
+        [ACTION_SERVICE_TO_SINK] = "patch the Service",
+        [ACTION_SERVICE_TO_SOURCE] = "patch the Service",
     };
     return NAMES[action];
 }

@@ -25,7 +25,8 @@ typedef enum TaskAction { // each does nothing when it is done already
     ACTION_DELETE_CUTOVER,
     ACTION_CREATE_ROLLBACK,
     ACTION_DELETE_ROLLBACK,
-    ACTION_SWITCH_SERVICE, // makes the Service lead to the sink
+    ACTION_SERVICE_TO_SINK, // makes the Service of a switch lead to where it went
+    ACTION_SERVICE_TO_SOURCE,
     ACTION_COUNT
 } TaskAction;
 

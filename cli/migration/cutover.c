@@ -48,11 +48,63 @@ static void add_number(const Cli *cli, json_object *object, const char *field, i
         json_object_object_add(object, field, json_object_new_int64(cli_number(cli, option, 0)));
 }
 
-static json_object *make_patch(const Cli *cli, const Direction *way)
+static int bad_service(const char *value, Error *err)
+{
+    error_set(err, ERROR_USAGE, "--service-to: expected labels of pods or the name of a host, read '%.200s'", value);
+    return error_hint(err, "for example --service shop-db --service-to app=postgres,role=primary, or --service-to "
+                           "pg.example.com");
+}
+
+// "app=pg,role=primary"
+static int add_selector(json_object *service, const char *text, Error *err)
+{
+    json_object *selector = json_object_new_object();
+
+    json_object_object_add(service, "selector", selector);
+    json_object_object_add(service, "externalName", NULL);
+    for (const char *p = text;; p++) {
+        size_t len = strcspn(p, ","), key = strcspn(p, "=,");
+        if (key == 0 || key >= len)
+            return bad_service(text, err);
+        auto_free char *name = memory_printf("%.*s", (int)key, p);
+        json_object_object_add(selector, name, json_object_new_string_len(p + key + 1, (int)(len - key - 1)));
+        p += len;
+        if (*p == '\0')
+            return 0;
+    }
+}
+
+static int add_service(const Cli *cli, json_object *wish, Error *err)
+{
+    const char *name = cli_text(cli, O_SERVICE), *where = cli_text(cli, O_SERVICE_TO);
+
+    if (!name && !where)
+        return 0;
+    if (!name || !where) {
+        error_set(err, ERROR_USAGE, "--service and --service-to go together: the Service, and where it is to lead");
+        return error_hint(err, "for example --service shop-db --service-to app=postgres,role=primary");
+    }
+    json_object *service = json_object_new_object();
+    json_object_object_add(wish, "service", service);
+    add_text(service, "name", name);
+    if (strchr(where, '='))
+        return add_selector(service, where, err);
+    if (strpbrk(where, ", :/"))
+        return bad_service(where, err);
+    json_object_object_add(service, "selector", NULL);
+    add_text(service, "externalName", where);
+    return 0;
+}
+
+// *patch: the caller's, also after a failure.
+static int make_patch(const Cli *cli, const Direction *way, json_object **patch, Error *err)
 {
     char request[CLOCK_TEXT_SIZE];
-    json_object *patch = json_object_new_object(), *spec = json_object_new_object(), *wish = json_object_new_object();
+    json_object *spec = json_object_new_object(), *wish = json_object_new_object();
 
+    *patch = json_object_new_object();
+    json_object_object_add(*patch, "spec", spec);
+    json_object_object_add(spec, way->field, wish);
     json_object_object_add(wish, "requested", json_object_new_boolean(!cli_given(cli, O_CANCEL)));
     clock_format(clock_now(), request); // a text that was not there before: what was refused is tried again
     add_text(wish, "request", request);
@@ -60,9 +112,7 @@ static json_object *make_patch(const Cli *cli, const Direction *way)
     add_text(wish, "verification", cli_text(cli, O_VERIFICATION));
     add_number(cli, wish, "timeoutSeconds", O_LIMIT);
     add_number(cli, wish, "maxLagSeconds", O_MAX_LAG);
-    json_object_object_add(spec, way->field, wish);
-    json_object_object_add(patch, "spec", spec);
-    return patch;
+    return add_service(cli, wish, err);
 }
 
 // What failed before and still stands in the status is no answer to this request: only what began after it counts.
@@ -110,17 +160,14 @@ static int check(json_object *task, const Direction *way, const char *name, Erro
     return error_hint(err, "wait until kubeferry migration list shows Running, with a small lag");
 }
 
-static int ask_for_it(Cli *cli, const Direction *way, const char *name, Error *err)
+static int ask_for_it(Cli *cli, const char *name, json_object *patch, Error *err)
 {
     auto_free char *path = cli_task_path(cli, name);
-    json_object *patch = make_patch(cli, way);
-    int rc = cli_send(cli, "PATCH", path, "application/merge-patch+json", patch, NULL, err);
 
-    json_object_put(patch);
-    return rc;
+    return cli_send(cli, "PATCH", path, "application/merge-patch+json", patch, NULL, err);
 }
 
-static int switch_over(Cli *cli, const Direction *way, Error *err)
+static int try_switch(Cli *cli, const Direction *way, json_object *patch, Error *err)
 {
     const char *name = cli_text(cli, O_NAME);
     bool cancel = cli_given(cli, O_CANCEL);
@@ -132,7 +179,7 @@ static int switch_over(Cli *cli, const Direction *way, Error *err)
     int rc = cancel ? 0 : check(task, way, name, err);
     json_object_put(task);
     if (rc || (!cancel && !cli_given(cli, O_AUTO_APPROVE) && approve(way, name, err)) ||
-        ask_for_it(cli, way, name, err))
+        ask_for_it(cli, name, patch, err))
         return -1;
     printf("MigrationTask %s %s\n", name, cancel ? "does not switch" : "switches as soon as everything is ready");
     fflush(stdout);
@@ -142,6 +189,15 @@ static int switch_over(Cli *cli, const Direction *way, Error *err)
     if (wait_for(cli, name, has_ended, &wanted, err))
         return -1;
     return wanted.done ? 0 : -1;
+}
+
+static int switch_over(Cli *cli, const Direction *way, Error *err)
+{
+    json_object *patch = NULL;
+    int rc = make_patch(cli, way, &patch, err) || try_switch(cli, way, patch, err) ? -1 : 0;
+
+    json_object_put(patch);
+    return rc;
 }
 
 int migration_cutover(Cli *cli, Error *err)

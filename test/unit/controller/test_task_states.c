@@ -380,7 +380,7 @@ static void service(TaskFacts *f)
 static void service_is_switched(TaskFacts *f)
 {
     service(f);
-    f->task->service_patched = true;
+    f->task->service_patched[WORK_CUTOVER] = true;
 }
 
 static void following_back(TaskFacts *f)
@@ -444,6 +444,18 @@ static void rolled_back(TaskFacts *f)
 {
     rollback_ending(f);
     f->current = -1;
+}
+
+static void service_back(TaskFacts *f)
+{
+    rolled_back(f);
+    f->spec.cutover.service = f->spec.rollback.service = f->spec.root; // the one of the cutover does not count any more
+}
+
+static void service_is_back(TaskFacts *f)
+{
+    service_back(f);
+    f->task->service_patched[WORK_ROLLBACK] = true;
 }
 
 static void verify_begin(TaskFacts *f)
@@ -532,6 +544,8 @@ static const Case CASES[] = {
     {"rollback-again", rollback_again},
     {"rollback-ending", rollback_ending},
     {"rolled-back", rolled_back},
+    {"service-back", service_back},
+    {"rolled-back", service_is_back},
     {"verify-begin", verify_begin},
     {"verify-again", verify_again},
 };
