@@ -6,6 +6,7 @@ Rows as in controller.py. Run as a program, inside the cluster's network, it pri
 
 import json
 import os
+import re
 import statistics
 import subprocess
 import sys
@@ -42,8 +43,8 @@ def measure(cluster, namespace):
     """namespace: one that has tasks."""
     path = f"/apis/datamigration.apecloud.io/v1alpha1/namespaces/{namespace}/migrationtasks"
     with open(cluster.kubeconfig, encoding="ascii") as file:
-        words = file.read().split()
-    server, token = words[words.index("server:") + 1].strip('"'), words[words.index("token:") + 1].strip('"')
+        config = file.read()
+    server, token = re.search(r'server: "?(https://[^"\s,}]+)', config)[1], re.search(r"token: (\w+)", config)[1]
     wall, processor, resident = medians(cluster, BINARY, "migration", "list", "-n", namespace)
     curl = medians(cluster, "curl", "-sSk", "-H", f"Authorization: Bearer {token}", server + path)
     kubectl = medians(cluster, "kubectl", "get", "mt", "-n", namespace)

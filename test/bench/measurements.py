@@ -33,10 +33,10 @@ def arguments(verb, name, source, sink, *more):
     return [verb, "--name", name, "--source", source.conninfo(), "--sink", sink.conninfo(), *more]
 
 
-def run_engine(verb, name, source, sink, *more, timeout=3600):
+def run_engine(verb, name, source, sink, *more, timeout=3600, wrapper=()):
     """(seconds, peak memory) of an engine that must end with exit code 0."""
     began = time.monotonic()
-    engine = Engine(*arguments(verb, name, source, sink, *more))
+    engine = Engine(*arguments(verb, name, source, sink, *more), wrapper=wrapper)
     try:
         result = engine.wait(timeout)
     finally:
@@ -47,8 +47,8 @@ def run_engine(verb, name, source, sink, *more, timeout=3600):
 
 
 @contextlib.contextmanager
-def streaming_engine(name, source, sink, *more):
-    engine = Engine(*arguments("run", name, source, sink, *more))
+def streaming_engine(name, source, sink, *more, wrapper=()):
+    engine = Engine(*arguments("run", name, source, sink, *more), wrapper=wrapper)
     try:
         yield engine
     finally:
