@@ -32,6 +32,8 @@ static const OptionVerb VERB_TABLE[VERB_COUNT] = {
     [VERB_RUN] = {"run", "precheck, init-struct, init-data and cdc in one go"},
 };
 
+enum { VERIFY_JOBS = 1 };
+
 enum {
     O_NAME,
     O_SOURCE,
@@ -111,11 +113,13 @@ static const OptionSpec SPECS[O_COUNT] = {
                 .env = "KUBEFERRY_JOBS",
                 .argument = "N",
                 .type = OPTION_INTEGER,
-                .fallback = "2",
+                .fallback = "2; verify 1",
                 .range = "1-64",
                 .min = 1,
                 .max = TASK_JOBS_MAX,
-                .help = "tables copied, indexed or compared at once; each takes a connection on both ends"},
+                .help =
+                    "tables copied, indexed or compared at once; each takes a connection on both ends. verify takes "
+                    "one, so that it keeps no more than a core of the source from the applications"},
     [O_UNTIL] =
         {.name = "until",
          .env = "KUBEFERRY_UNTIL",
@@ -439,6 +443,8 @@ static int fill(const OptionValue values[O_COUNT], int verb, EngineOptions *out,
         error_set(err, ERROR_USAGE, "no verb was given");
         return error_hint(err, "kubeferry-engine --help lists the verbs and options");
     }
+    if (verb == VERB_VERIFY)
+        out->task.jobs = VERIFY_JOBS;
     if (apply_options(values, OPTION_FROM_ENVIRONMENT, &out->task, err))
         return -1;
     if (values[O_TASK].origin != OPTION_UNSET && task_document_load(values[O_TASK].text, &out->task, err))

@@ -81,6 +81,19 @@ static void test_pods_and_patience(void **state)
     unsetenv("KUBEFERRY_WAIT");
 }
 
+static void test_verify_takes_one_core_if_not_told_otherwise(void **state)
+{
+    (void)state;
+    assert_int_equal(PARSE("verify", ENDS), 0);
+    assert_int_equal(options.task.jobs, 1);
+    task_document_free(&options.task);
+    assert_int_equal(PARSE("verify", ENDS, "--jobs=3"), 0);
+    assert_int_equal(options.task.jobs, 3);
+    task_document_free(&options.task);
+    assert_int_equal(PARSE("cutover", ENDS), 0);
+    assert_int_equal(options.task.jobs, 2);
+}
+
 static void test_who_wins(void **state)
 {
     char path[] = "/tmp/kubeferry-test-XXXXXX";
@@ -173,6 +186,7 @@ int main(void)
         cmocka_unit_test_teardown(test_pods_and_patience, teardown),
         cmocka_unit_test_teardown(test_who_wins, teardown),
         cmocka_unit_test_teardown(test_refusals, teardown),
+        cmocka_unit_test_teardown(test_verify_takes_one_core_if_not_told_otherwise, teardown),
         cmocka_unit_test_teardown(test_answers, teardown),
         cmocka_unit_test_teardown(test_docs_page_is_up_to_date, teardown),
     };
