@@ -85,9 +85,13 @@ def main(words):
         with Server(binaries, settings=SETTINGS, tls=False) as source, Server(binaries, settings=SETTINGS, tls=False) as sink:
             version = source.version
             comparisons, memory, figures = measure(source, sink, options)
-    operator = controller.measure(options) if "controller" in parts else []
     command = shlex.join(["make bench"] if not words else ["test/bench/bench.py", *words]).replace("'make bench'", "make bench")
-    report.write(options.output, version, SETTINGS, command, comparisons, memory, figures, operator)
+    operator = []
+    if version:  # what is known is kept, whatever becomes of the cluster
+        report.write(options.output, version, SETTINGS, command, comparisons, memory, figures, operator)
+    if "controller" in parts:
+        operator = controller.measure(options)
+        report.write(options.output, version, SETTINGS, command, comparisons, memory, figures, operator)
     say(f"written to {os.path.relpath(options.output)}")
     missed = report.missed(comparisons, memory, figures, operator)
     for sentence in missed:

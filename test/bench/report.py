@@ -138,6 +138,7 @@ def write(path, version, settings, command, comparisons, memory, figures, contro
     if figures:
         lines += ["## The switch", "", *figure_table(figures), "",
                   "The clients are pgbench's (TPC-B); they go to the sink as soon as its ledger says that the switch is done. A commit is lost",
-                  "when a client was told of it and the sink does not have it. Clients, both servers and the engine share the machine's cores.", ""]
+                  "when a client was told of it and the sink does not have it. Clients, both servers and the engine share the machine's cores.",
+                  "In the rows about a load beside verify the sink and the engine have the lowest priority, as they have cores of their own in life.", ""]
     with open(path, "w", encoding="utf-8") as file:
         file.write("\n".join(lines) + ("\n" + explanation if explanation else ""))
