@@ -6,7 +6,6 @@ Rows as in controller.py. Run as a program, inside the cluster's network, it pri
 
 import json
 import os
-import re
 import statistics
 import subprocess
 import sys
@@ -39,14 +38,11 @@ def medians(cluster, *command):
     return [statistics.median(values) for values in zip(*json.loads(run.stdout))]
 
 
-def measure(cluster, namespace):
-    """namespace: one that has tasks."""
-    path = f"/apis/datamigration.apecloud.io/v1alpha1/namespaces/{namespace}/migrationtasks"
-    with open(cluster.kubeconfig, encoding="ascii") as file:
-        config = file.read()
-    server, token = re.search(r'server: "?(https://[^"\s,}]+)', config)[1], re.search(r"token: (\w+)", config)[1]
+def measure(cluster, namespace, path):
+    """namespace: one that has tasks, at that path of the API."""
+    host, port, token = cluster.access()
     wall, processor, resident = medians(cluster, BINARY, "migration", "list", "-n", namespace)
-    curl = medians(cluster, "curl", "-sSk", "-H", f"Authorization: Bearer {token}", server + path)
+    curl = medians(cluster, "curl", "-sSk", "-H", f"Authorization: Bearer {token}", f"https://{host}:{port}{path}")
     kubectl = medians(cluster, "kubectl", "get", "mt", "-n", namespace)
     return [("`kubeferry migration list`: from start to answer (median)", wall, "ms", 30,
              f"{processor:.0f} ms of it on a processor; curl {curl[0]:.0f} ms, kubectl {kubectl[0]:.0f} ms"),

@@ -244,7 +244,7 @@ def measure(options):
         rows += measure_idle(cluster, options)
         no_workers(cluster)
         rows += measure_first_job(cluster, options)
-        rows += command.measure(cluster, "first")
+        rows += command.measure(cluster, "first", f"{TASKS}/namespaces/first/migrationtasks")
         rows += measure_many(cluster, options)
     with bench_cluster() as cluster:  # where there are these tasks and no others
         no_workers(cluster)

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Writes what the bench measured as docs/BENCHMARKS.md."""
 
-import contextlib
 import datetime
 import os
 import platform
@@ -108,10 +107,11 @@ EXPLANATION = "## Where the time goes"
 
 def explanation_of(path):
     """What a person wrote at the end of the page: figures explain themselves to nobody."""
-    with contextlib.suppress(OSError), open(path, encoding="utf-8") as file:
-        before, found, after = file.read().partition(EXPLANATION)
-        return found + after
-    return ""
+    if not os.path.isfile(path):  # /dev/stdout is none to read from
+        return ""
+    with open(path, encoding="utf-8") as file:
+        _, found, after = file.read().partition(EXPLANATION)
+    return found + after
 
 
 def write(path, version, settings, command, comparisons, memory, figures, controller):

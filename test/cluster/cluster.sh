@@ -264,7 +264,9 @@ end() {
 	shift
 	for name in "$@"; do
 		p=$(cat "$D/run/$name.pid" 2>/dev/null) || continue
-		[ "$(readlink "/proc/$p/cwd")" != "$D" ] || kill -s "$signal" "$p" || true
+		if [ "$(readlink "/proc/$p/cwd")" = "$D" ]; then
+			kill -s "$signal" "$p" 2>/dev/null || true # it may end by itself in between
+		fi
 	done
 }
 down() {

@@ -91,13 +91,17 @@ class Cluster:
 
     # ---- objects ----------------------------------------------------------------------------------------------------
 
+    def access(self):
+        """Host and port of the API server, and the token of a person who may do everything."""
+        with open(self.kubeconfig, encoding="ascii") as file:
+            config = file.read()
+        return *re.search(r'server: "https://([^:]+):(\d+)"', config).groups(), re.search(r"token: (\w+)", config)[1]
+
     def request(self, method, path, body=None, content_type="application/json"):
         """(HTTP status, the answer as JSON or, when it is none, as text), from the API server itself: much cheaper than
         kubectl, for what polls."""
-        with open(self.kubeconfig, encoding="ascii") as file:
-            config = file.read()
-        host, port = re.search(r'server: "https://([^:]+):(\d+)"', config).groups()
-        headers = {"Authorization": "Bearer " + re.search(r"token: (\w+)", config)[1], "Content-Type": content_type}
+        host, port, token = self.access()
+        headers = {"Authorization": "Bearer " + token, "Content-Type": content_type}
         for attempt in (1, 2):
             if self._connection is None:
                 context = ssl.create_default_context(cafile=os.path.join(self.directory, "pki", "ca.crt"))
