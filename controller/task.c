@@ -183,3 +183,8 @@ void task_free(Task *task)
     free(task->namespace_name);
     free(task);
 }
+
+bool task_service_is_switched(const Task *task, int work)
+{
+    return task->service_patched[work] || task->seen.service_switched[work];
+}

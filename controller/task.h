@@ -90,6 +90,8 @@ Task *task_read(json_object *object);
 // Takes the newer state of the same key over; key and what only the leader knows stay. `newer` is emptied and freed.
 void task_update(Task *task, Task *newer);
 void task_free(Task *task);
+// Whether the Service of a switch (WORK_CUTOVER, WORK_ROLLBACK) leads to where it went.
+bool task_service_is_switched(const Task *task, int work);
 // The status part alone, of what a write to the status gave back.
 void task_read_status(json_object *status, SeenStatus *out);
 void task_status_free(SeenStatus *seen);

@@ -283,7 +283,7 @@ static bool rolled_back(const TaskFacts *f)
 // The Service of a switch that has taken place does not lead there yet.
 static bool service_is_behind(const TaskFacts *f, int work, const SpecSwitch *wanted)
 {
-    return wanted->service && !f->task->seen.service_switched[work] && !f->task->service_patched[work];
+    return wanted->service && !task_service_is_switched(f->task, work);
 }
 
 static bool sink_service_behind(const TaskFacts *f)

@@ -144,7 +144,7 @@ static const char *switch_state(const TaskFacts *facts, int work)
 static void add_switch(json_object *status, const TaskFacts *facts, int work, const SpecSwitch *wanted, uint64_t seen)
 {
     const char *name = work_info(work)->verb, *state = switch_state(facts, work);
-    bool service = facts->task->service_patched[work] || facts->task->seen.service_switched[work];
+    bool service = task_service_is_switched(facts->task, work);
 
     if (*state)
         add_part(status, name, switch_part(facts, work, state, service ? k8s_text(wanted->service, "name") : ""), seen);
