@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/migration/create_workers.h"
 
+#include "cli/pairs.h"
 #include "common/base/memory.h"
 #include "common/base/nearest.h"
 #include "common/contract/steps.h"
@@ -60,17 +61,13 @@ static int take_item(const Kind *kind, const char *text, json_object *spec, Erro
     bool global, known;
     int rc = 0;
 
-    for (char *rest = copy, *word; rc == 0 && (word = strsep(&rest, ","));) {
-        char *equals = strchr(word, '=');
-        if (!equals || equals == word) {
+    for (char *rest = copy, *key, *value; rc == 0 && rest;) {
+        if (!pairs_next(&rest, &key, &value)) {
             rc = refuse(kind, text, "expected key=value", err);
-            break;
-        }
-        *equals = '\0';
-        if (strcmp(word, "step") == 0) {
+        } else if (strcmp(key, "step") == 0) {
             free(step);
-            step = memory_strdup(equals + 1);
-        } else if (kind->take(word, equals + 1, item, err)) {
+            step = memory_strdup(value);
+        } else if (kind->take(key, value, item, err)) {
             auto_free char *what = memory_strdup(err->message);
             rc = refuse(kind, text, what, err);
         }

@@ -3,6 +3,7 @@
 #include "cli/commands.h"
 
 #include "cli/migration/wait.h"
+#include "cli/pairs.h"
 #include "cli/prompt.h"
 #include "common/base/clock.h"
 #include "common/base/memory.h"
@@ -59,19 +60,16 @@ static int bad_service(const char *value, Error *err)
 static int add_selector(json_object *service, const char *text, Error *err)
 {
     json_object *selector = json_object_new_object();
+    auto_free char *copy = memory_strdup(text);
 
     json_object_object_add(service, "selector", selector);
     json_object_object_add(service, "externalName", NULL);
-    for (const char *p = text;; p++) {
-        size_t len = strcspn(p, ","), key = strcspn(p, "=,");
-        if (key == 0 || key >= len)
+    for (char *rest = copy, *key, *value; rest;) {
+        if (!pairs_next(&rest, &key, &value))
             return bad_service(text, err);
-        auto_free char *name = memory_printf("%.*s", (int)key, p);
-        json_object_object_add(selector, name, json_object_new_string_len(p + key + 1, (int)(len - key - 1)));
-        p += len;
-        if (*p == '\0')
-            return 0;
+        add_text(selector, key, value);
     }
+    return 0;
 }
 
 static int add_service(const Cli *cli, json_object *wish, Error *err)
