@@ -41,13 +41,13 @@ static int close_database(Cutover *c, Error *err)
 
 // ---- tables ------------------------------------------------------------------------------------------------------
 
-// Adds who holds the tables.
-static int name_writers(Cutover *c, const char *what, Error *err)
+// Fails when somebody has written to the tables and may still do so; lockers: or keeps the lock for it.
+static int name_writers(Cutover *c, const char *what, bool lockers, Error *err)
 {
-    const char *values[] = {buffer_text(&c->schemas), buffer_text(&c->names)};
+    const char *values[] = {buffer_text(&c->schemas), buffer_text(&c->names), lockers ? "t" : "f"};
     auto_pgresult PGresult *res = NULL;
 
-    if (pg_query(c->source, sql_cutover_writers, 2, values, &res, err))
+    if (pg_query(c->source, sql_cutover_writers, 3, values, &res, err))
         return -1;
     if (PQntuples(res) == 0)
         return 0;
@@ -85,7 +85,7 @@ static int lock_tables(Cutover *c, Error *err)
             return error_wrap(err, "locking the tables of the source");
         if (seconds_left(c) * 1000 < LOCK_TRY_MS) {
             Error writers = {0};
-            if (name_writers(c, "the tables of the source could not be locked", &writers))
+            if (name_writers(c, "the tables of the source could not be locked", true, &writers))
                 *err = writers;
             return -1;
         }
@@ -135,11 +135,13 @@ int cutover_block_is_calm(Cutover *c, Error *err)
     // Behind our own locks nobody can have written; the writers that wait hold the weaker lock only once they have it.
     if (c->ctx->task->cutover.block == BLOCK_LOCK)
         return 0;
-    if (name_writers(c, "the source still takes writes", err))
+    // In a closed database a lock alone says nothing: whoever held one before is ended, and who came since is refused.
+    bool lockers = c->ctx->task->cutover.block == BLOCK_NONE;
+    if (name_writers(c, "the source still takes writes", lockers, err))
         return -1;
     if (c->ctx->task->cutover.block == BLOCK_NONE && stop_sleep_ms(CALM_MS))
         return stop_check(err);
-    return name_writers(c, "the source still takes writes", err);
+    return name_writers(c, "the source still takes writes", lockers, err);
 }
 
 // ---- back --------------------------------------------------------------------------------------------------------

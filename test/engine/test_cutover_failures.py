@@ -2,8 +2,10 @@
 """A cutover that is killed, or meets a failure, at each of its steps: the source takes writes again, cdc goes on, nothing is
 lost; or, after the switch, it is finished by the next one."""
 
+import contextlib
 import os
 import signal
+import threading
 import time
 
 import psycopg
@@ -199,6 +201,32 @@ def test_a_session_that_writes_all_the_same(pair):
         assert result.code == 78 and "1 changes were committed" in result.output and '"public"."ledger"' in result.output, result
         pair.sink.execute("DELETE FROM kubeferry.object WHERE identity = 'TRIGGER injected'")
         assert_goes_on(pair, engine)
+
+
+KEEPS_TRYING = """DO $$ BEGIN LOOP BEGIN INSERT INTO parent VALUES (-7); DELETE FROM parent WHERE id = -7;
+                               EXCEPTION WHEN read_only_sql_transaction THEN NULL; END; COMMIT; END LOOP; END $$"""
+
+
+def test_applications_that_are_refused_do_not_undo_it(pair):
+    """They take the lock of a writer before they are told that the database is read-only, and try again at once."""
+    pair.source.execute(TABLES)
+    over = threading.Event()
+
+    def keep_trying():
+        while not over.is_set():
+            with contextlib.suppress(psycopg.OperationalError), pair.source.connect(application_name="keeps trying") as connection:
+                connection.execute(KEEPS_TRYING)
+
+    with pair.following() as engine, contextlib.ExitStack() as stack:
+        threads = [threading.Thread(target=keep_trying) for _ in range(4)]
+        stack.callback(lambda: [thread.join() for thread in threads])
+        stack.callback(pair.source.execute, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'keeps trying'")
+        stack.callback(over.set)
+        stack.callback(pair.source.close)
+        for thread in threads:
+            thread.start()
+        cut_over(pair)
+        assert engine.wait().code == 0
 
 
 def test_sessions_of_the_closed_time_can_write_afterwards(pair):
