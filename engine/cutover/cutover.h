@@ -6,6 +6,7 @@
 #include "engine/catalog/relations.h"
 #include "engine/ledger/ledger_cutover.h"
 #include "engine/reverse/reverse.h"
+#include "engine/stream/source_gate.h"
 
 typedef struct Cutover {
     const Context *ctx;
@@ -22,6 +23,7 @@ typedef struct Cutover {
     bool made_reverse;      // it was begun: to be removed when the cutover is undone
     bool begun;             // the ledger's row is ours
     bool source_changed;    // the source's database is read-only, or may be
+    SourceGateSweep sweep;  // of the sessions of the source's database
     bool committing;        // the switch was sent to the sink: whether it took place only the sink knows
     bool done;              // it took place
     char restore[CUTOVER_RESTORE_SIZE];
@@ -40,6 +42,8 @@ MUST_CHECK int cutover_block(Cutover *c, Error *err);
 MUST_CHECK int cutover_block_rest(Cutover *c, Error *err);
 // Nothing that has written is still open, and (nobody blocks but the user) nothing comes for a second.
 MUST_CHECK int cutover_block_is_calm(Cutover *c, Error *err);
+// Before the last look at the source: no session that could still write has come to light since.
+MUST_CHECK int cutover_block_holds(Cutover *c, Error *err);
 // Gives the source back as it was; on connections of its own, whatever state the others are in.
 MUST_CHECK int cutover_unblock(Cutover *c, Error *err);
 // What init-data held back is made in the open transaction of c->sink (cutover_held.c).

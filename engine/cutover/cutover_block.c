@@ -7,7 +7,6 @@
 #include "common/base/memory.h"
 #include "common/base/stop.h"
 #include "engine/pg/quote.h"
-#include "engine/stream/source_gate.h"
 #include "sql.h"
 
 #include <string.h>
@@ -27,15 +26,15 @@ static double seconds_left(const Cutover *c)
 // The ledger knows what to give back before anything is changed.
 static int close_database(Cutover *c, Error *err)
 {
-    int ended = 0;
-
     if (source_gate_setting(c->source, c->restore, sizeof c->restore, err) ||
         ledger_cutover_blocking(c->ledger.conn, c->ledger.task.id, c->owner, c->restore, err))
         return -1;
     c->source_changed = true;
-    if (source_gate_close(c->source, err) || source_gate_end_sessions(c->ctx, c->source, seconds_left(c), &ended, err))
+    if (source_gate_close(c->source, err) ||
+        source_gate_end_sessions(c->ctx, c->source, seconds_left(c), &c->sweep, err))
         return -1;
-    log_info(LOGGER, "the source's database is read-only by default; ended %d session%s", ended, ended == 1 ? "" : "s");
+    log_info(LOGGER, "the source's database is read-only by default; ended %d session%s", c->sweep.ended,
+             c->sweep.ended == 1 ? "" : "s");
     return 0;
 }
 
@@ -142,6 +141,17 @@ int cutover_block_is_calm(Cutover *c, Error *err)
     if (c->ctx->task->cutover.block == BLOCK_NONE && stop_sleep_ms(CALM_MS))
         return stop_check(err);
     return name_writers(c, "the source still takes writes", lockers, err);
+}
+
+int cutover_block_holds(Cutover *c, Error *err)
+{
+    int before = c->sweep.ended;
+
+    if (source_gate_end_late(c->ctx, c->source, seconds_left(c), &c->sweep, err))
+        return -1;
+    if (c->sweep.ended > before)
+        log_info(LOGGER, "ended %d more that were being made when the database was closed", c->sweep.ended - before);
+    return 0;
 }
 
 // ---- back --------------------------------------------------------------------------------------------------------

@@ -13,7 +13,6 @@
 #include "engine/pg/quote.h"
 #include "engine/stream/publication.h"
 #include "engine/stream/slot.h"
-#include "engine/stream/source_gate.h"
 #include "engine/verify/verify_compare.h"
 #include "sql.h"
 
@@ -104,7 +103,7 @@ static int switch_over(Cutover *c, Error *err)
     CutoverRow row;
 
     if (pg_exec(c->sink, "BEGIN; SET LOCAL synchronous_commit = on", err) || cutover_held_make(c, err) ||
-        cutover_ask(c, CUTOVER_CHECKING, seconds_left(c), &row, err))
+        cutover_block_holds(c, err) || cutover_ask(c, CUTOVER_CHECKING, seconds_left(c), &row, err))
         return -1;
     if (row.late_changes > 0) {
         error_set(err, ERROR_CONDITION,

@@ -145,27 +145,24 @@ static int end_once(const Context *ctx, PGconn *source, const char *before, PGre
     return any ? not_permitted(*out, refused, err) : 0;
 }
 
-int source_gate_end_sessions(const Context *ctx, PGconn *source, double seconds, int *ended, Error *err)
+// Until none has been seen for `calm` seconds.
+static int end_all(const Context *ctx, PGconn *source, double seconds, double calm, SourceGateSweep *sweep, Error *err)
 {
     double began = clock_monotonic(), calm_since = 0;
-    auto_free char *before = NULL;
 
-    *ended = 0;
-    if (pg_text(source, "SELECT pg_catalog.clock_timestamp()", &before, err))
-        return -1;
     for (int highest = 0;;) {
         auto_pgresult PGresult *res = NULL;
-        if (end_once(ctx, source, before, &res, err))
+        if (end_once(ctx, source, sweep->before, &res, err))
             return -1;
         double now = clock_monotonic();
         int left = PQntuples(res);
-        *ended += left > highest ? left - highest : 0;
+        sweep->ended += left > highest ? left - highest : 0;
         highest = left > highest ? left : highest;
         if (left > 0)
             calm_since = 0;
         else if (calm_since <= 0)
             calm_since = now;
-        else if (now - calm_since >= CALM_SECONDS)
+        if (left == 0 && now - calm_since >= calm)
             return 0;
         if (left > 0 && now - began > seconds)
             return do_not_end(res, seconds, err);
@@ -174,11 +171,27 @@ int source_gate_end_sessions(const Context *ctx, PGconn *source, double seconds,
     }
 }
 
+int source_gate_end_sessions(const Context *ctx, PGconn *source, double seconds, SourceGateSweep *sweep, Error *err)
+{
+    auto_free char *now = NULL;
+
+    if (pg_text(source, "SELECT pg_catalog.clock_timestamp()", &now, err))
+        return -1;
+    sweep->ended = 0;
+    snprintf(sweep->before, sizeof sweep->before, "%s", now);
+    return end_all(ctx, source, seconds, CALM_SECONDS, sweep, err);
+}
+
+int source_gate_end_late(const Context *ctx, PGconn *source, double seconds, SourceGateSweep *sweep, Error *err)
+{
+    return *sweep->before ? end_all(ctx, source, seconds, 0, sweep, err) : 0;
+}
+
 int source_gate_open(const Context *ctx, PGconn *source, const char *setting, Error *err)
 {
     char now[SETTING_SIZE];
+    SourceGateSweep sweep;
     Error refused = {0};
-    int ended;
 
     if (source_gate_setting(source, now, sizeof now, err))
         return -1;
@@ -186,7 +199,7 @@ int source_gate_open(const Context *ctx, PGconn *source, const char *setting, Er
         return 0;
     if (run(source, setting, err))
         return error_wrap(err, "letting the source's database take writes again");
-    if (source_gate_end_sessions(ctx, source, OPEN_SECONDS, &ended, &refused))
+    if (source_gate_end_sessions(ctx, source, OPEN_SECONDS, &sweep, &refused))
         log_warn("cutover", "sessions that began while the source was read-only stay so until they connect again: %s",
                  refused.message);
     return 0;

@@ -15,7 +15,16 @@ MUST_CHECK int source_gate_close(PGconn *source, Error *err);
 MUST_CHECK int source_gate_open(const Context *ctx, PGconn *source, const char *setting, Error *err);
 // The statement that source_gate_open runs, for people. Caller frees.
 char *source_gate_remedy(const PGconn *source, const char *setting);
-// Ends the sessions of the database that are not ours and began before this call, until none is left. *ended: how many
-// there were. One that does not end within `seconds`, or that we may not end: ERROR_TRANSIENT, or ERROR_CONDITION, that
-// names it.
-MUST_CHECK int source_gate_end_sessions(const Context *ctx, PGconn *source, double seconds, int *ended, Error *err);
+typedef struct SourceGateSweep {
+    char before[40]; // sessions that began before it are ended; "": none yet
+    int ended;
+} SourceGateSweep;
+
+// Ends the sessions of the database that are not ours and began before this call, until none is left. One that does not
+// end within `seconds`, or that we may not end: ERROR_TRANSIENT, or ERROR_CONDITION, that names it.
+MUST_CHECK int source_gate_end_sessions(const Context *ctx, PGconn *source, double seconds, SourceGateSweep *sweep,
+                                        Error *err);
+// Ends those that began before the sweep and show themselves only now: a session reads the settings of its database
+// some moments before it is to be seen.
+MUST_CHECK int source_gate_end_late(const Context *ctx, PGconn *source, double seconds, SourceGateSweep *sweep,
+                                    Error *err);

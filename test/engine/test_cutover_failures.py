@@ -229,6 +229,31 @@ def test_applications_that_are_refused_do_not_undo_it(pair):
         assert engine.wait().code == 0
 
 
+def test_a_session_that_was_being_made_when_the_database_was_closed(pair):
+    """It has read the settings of before and shows itself later: it would write to the source after the switch."""
+    pair.source.execute(TABLES)
+    sessions = []
+    slow = threading.Thread(target=lambda: sessions.append(pair.source.connect(options="-c post_auth_delay=3")))
+    with pair.following() as engine:
+        gate(pair, "NEW.state = 'draining'")
+        pair.sink.execute(switch_gate.HOLD)
+        slow.start()
+        time.sleep(1)  # it sleeps between the settings and its entry in pg_stat_activity
+        cutover = pair.start("cutover")
+        eventually(lambda: waits_at_gate(pair), 30, "the cutover at the gate")
+        pair.source.close()
+        assert not sessions, "it was made too early for this test"
+        slow.join(30)
+        with sessions[0] as late:
+            assert late.execute("SHOW default_transaction_read_only").fetchone()[0] == "off"
+            pair.sink.execute(switch_gate.RELEASE)
+            result = cutover.wait()
+            assert result.code == 0 and "ended 1 more" in result.output, result
+            with pytest.raises(psycopg.OperationalError):
+                late.execute("INSERT INTO parent VALUES (-8)")
+        assert engine.wait().code == 0
+
+
 def test_sessions_of_the_closed_time_can_write_afterwards(pair):
     """A pool that connected again while the source was closed got sessions that are read-only for good: they are ended."""
     pair.source.execute(TABLES)
