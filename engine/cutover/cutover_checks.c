@@ -142,6 +142,21 @@ static int check_prepared(Cutover *c, Findings *f, Error *err)
                 "prepared transactions are open, which could be committed after the switch", "none is open", f, err);
 }
 
+static int check_own_settings(Cutover *c, Findings *f, Error *err)
+{
+    TaskBlock how = c->ctx->task->cutover.block;
+    CheckVerdict verdict = how == BLOCK_LOCK ? CHECK_WARN : CHECK_FAIL; // locks need it only for what comes after
+
+    if (how == BLOCK_NONE) {
+        findings_add(f, CHECK_PASS, "writes are kept away by you", NULL, NULL);
+        return 0;
+    }
+    return list(c->source, sql_cutover_own_settings, 0, NULL, verdict,
+                "roles are not bound by a read-only database and would write to the source after the switch; take it "
+                "back with",
+                "no role has one that goes before the database's", f, err);
+}
+
 // ---- the sink ----------------------------------------------------------------------------------------------------
 
 static void compare_sequences(const PGresult *source, const PGresult *sink, Findings *f)
@@ -295,6 +310,7 @@ static const struct {
      "run kubeferry-engine verify, mend what differs, verify again; or say with --verification that it does not "
      "matter"},
     {"block_right", check_block_right, false, "choose another --block"},
+    {"own_settings", check_own_settings, false, "run these statements on the source, or have the roles stop"},
     {"prepared_transactions", check_prepared, true, "COMMIT PREPARED or ROLLBACK PREPARED them on the source"},
     {"sequences", check_sequences, false, ""},
     {"indexes", check_indexes, false, "REINDEX INDEX … on the sink"},

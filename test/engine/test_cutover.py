@@ -287,6 +287,24 @@ def test_not_ready_says_why_with_numbers(pair):
         assert_goes_on(pair, engine)
 
 
+def test_a_role_that_a_read_only_database_does_not_bind_refuses(pair):
+    pair.source.execute(TABLES)
+    role, database = f"stubborn_{pair.source.name}", pair.source.name
+    setting = f"{role} IN DATABASE {database}"
+    pair.source.execute(f"CREATE ROLE {role}; ALTER ROLE {setting} SET default_transaction_read_only = 'False'")
+    try:
+        with pair.following() as engine:
+            result = cut(pair)
+            assert result.code == 78 and f"ALTER ROLE {setting} RESET default_transaction_read_only" in result.output, result
+            assert_goes_on(pair, engine)
+            assert pair.call("cutover", "--check", "--block", "lock").code == 0
+            pair.source.execute(f"ALTER ROLE {setting} SET default_transaction_read_only = on")
+            assert pair.call("cutover", "--check").code == 0
+    finally:
+        pair.source.close()
+        pair.source.execute(f"DROP ROLE {role}")
+
+
 def test_the_check_names_invalid_indexes_and_other_versions_of_extensions(make_pair, debian_server):
     pair = make_pair(source=debian_server, sink=debian_server)
     pair.source.execute(TABLES + "; CREATE EXTENSION pg_trgm VERSION '1.4'")
