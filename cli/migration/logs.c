@@ -190,21 +190,24 @@ static bool is_over(const TaskObjects *objects, json_object *pod, int order)
     return strcmp(state, "Complete") == 0 || strcmp(state, "Failed") == 0 || !job;
 }
 
-// A pod, or its restarted container, that was not read yet; or goes on with one whose stream was cut.
-static int read_if_new(Reading *reading, json_object *pod, bool follow, Error *err)
+// A pod, or its restarted container, that was not read yet; or goes on with one whose stream was cut. over: it says no
+// more. *done: all that it says was read.
+static int read_if_new(Reading *reading, json_object *pod, bool follow, bool over, bool *done, Error *err)
 {
     auto_free char *identity = memory_printf("%s %d", k8s_text(k8s_member(pod, "metadata"), "uid"), restarts_of(pod));
     bool same = reading->last && strcmp(reading->last, identity) == 0;
 
-    if (same && !reading->broken)
+    *done = same && !reading->broken;
+    if (*done)
         return 0;
     double before = reading->last_byte;
     int rc = read_pod(reading, pod, follow, same ? before : 0, err);
     reading->broken = rc != 0;
-    if (rc && err->http_status == 400 && follow) // its container is not there yet
+    if (rc && err->http_status == 400 && follow && !over) // its container is not there yet
         return 0;
     if (rc && (!follow || (!reading->last && reading->last_byte <= before)))
         return -1;
+    *done = rc == 0;
     free(reading->last);
     reading->last = memory_strdup(identity);
     return 0;
@@ -215,6 +218,7 @@ static int read_once(Reading *reading, bool follow, bool *more, Error *err)
 {
     TaskObjects objects;
     int order;
+    bool over = false, done = false;
 
     *more = false;
     if (task_objects_get(reading->cli, reading->task, &objects, err)) {
@@ -224,11 +228,13 @@ static int read_once(Reading *reading, bool follow, bool *more, Error *err)
     }
     int rc = order_of(&objects, reading, &order, err);
     json_object *pod = rc == 0 ? task_objects_pod(objects.pods, order) : NULL;
-    if (rc == 0 && !pod)
+    if (rc == 0 && !pod) {
         rc = reading->last ? 0 : no_pod(&objects, reading, order, err);
-    *more = follow && rc == 0 && !(pod && reading->last && is_over(&objects, pod, order));
-    if (rc == 0 && pod && *more == follow)
-        rc = read_if_new(reading, pod, follow, err);
+    } else if (rc == 0) {
+        over = is_over(&objects, pod, order);
+        rc = read_if_new(reading, pod, follow, over, &done, err);
+    }
+    *more = follow && rc == 0 && !(over && done);
     task_objects_free(&objects);
     return rc;
 }

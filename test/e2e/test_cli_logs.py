@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """kubeferry migration logs: which pod, what of it, and over restarts."""
 
+import signal
 import subprocess
 
 import pytest
@@ -79,6 +80,20 @@ def test_follow_goes_on_with_the_next_pod_and_ends_with_the_job(kf):
     assert process.stdout.readline() == "first\n"
     kf.kubectl("delete", "job", "mytask-cdc", "--wait=true")
     cdc(kf, "second", "exit=0")
+    out, err = process.communicate(timeout=90)
+    assert (process.returncode, out, err) == (0, "second\n", "")
+
+
+def test_follow_reads_a_pod_that_came_and_ended_between_two_looks(kf):
+    cdc(kf, "first")
+    kf.wait_for(lambda: says(kf, "--step", "cdc") == "first\n", 60)
+    process = kf.start("migration", "logs", "mytask", "--step", "cdc", "--follow")
+    assert process.stdout.readline() == "first\n"
+    process.send_signal(signal.SIGSTOP)
+    kf.kubectl("delete", "job", "mytask-cdc", "--wait=true")
+    cdc(kf, "second", "exit=0")
+    kf.kubectl("wait", "job/mytask-cdc", "--for=condition=Complete", "--timeout=60s")
+    process.send_signal(signal.SIGCONT)
     out, err = process.communicate(timeout=90)
     assert (process.returncode, out, err) == (0, "second\n", "")
 
