@@ -43,7 +43,7 @@ FUZZ_SECONDS ?= 10
 SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all
 
 .DELETE_ON_ERROR:
-.PHONY: all install demo test bench pytest cluster-up cluster-down e2e unit unit-asan fuzz fuzz-run fuzz-replay clean help format check-arrows
+.PHONY: all install deps demo test bench pytest cluster-up cluster-down e2e unit unit-asan fuzz fuzz-run fuzz-replay clean help format check-arrows
 
 all: $(BUILD)/bin/kubeferry-engine $(BUILD)/bin/kubeferry-controller $(BUILD)/bin/kubeferry ## Build everything into build/bin
 
@@ -79,6 +79,9 @@ install: all $(MANUALS) ## Install into PREFIX (/usr/local), below DESTDIR when 
 	rm -rf $(SHARE)/kubeferry/chart
 	cp -R helm/migration $(SHARE)/kubeferry/chart
 	install -m 644 deploy/addon.yaml $(SHARE)/kubeferry/addon.yaml
+
+deps: ## Install what a build needs (Debian; root or sudo)
+	test/install.sh build
 
 demo: ## Show a whole live migration between two throwaway servers
 	test/install.sh build demo
@@ -152,7 +155,14 @@ $(BUILD)/bin/kubeferry: $(CLI_OBJECTS) $(BUILD)/obj/common.a
 	@echo "LD $@"
 	@$(CC) $(ALL_LDFLAGS) -Wl,--as-needed -o $@ $^ $(CLI_LIBS)
 
-$(BUILD)/obj/%.o: %.c | $(BUILD)/gen/sql.h
+# On a fresh machine one line says what is missing, and not every file of the compiler.
+$(BUILD)/gen/libraries:
+	@mkdir -p $(@D)
+	@pkg-config --exists $(PACKAGES) || { \
+		echo 'pkg-config does not find all of $(PACKAGES): "make deps" installs what a build needs (Debian; root or sudo)' >&2; exit 1; }
+	@touch $@
+
+$(BUILD)/obj/%.o: %.c | $(BUILD)/gen/sql.h $(BUILD)/gen/libraries
 	@mkdir -p $(@D)
 	@echo "CC $<"
 	@$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
