@@ -70,7 +70,7 @@ int slot_check_usable(const Context *ctx, PGconn *source, Error *err)
 }
 
 // Who keeps slot creation waiting: a transaction that was open when it began.
-static void report_blockers(PGconn *source, int walsender_pid, int waited_s)
+static void report_blockers(const Context *ctx, PGconn *source, int walsender_pid, int waited_s)
 {
     char pid[16];
     const char *values[] = {pid};
@@ -80,7 +80,9 @@ static void report_blockers(PGconn *source, int walsender_pid, int waited_s)
     snprintf(pid, sizeof pid, "%d", walsender_pid);
     if (pg_query(source, sql_slot_blockers, 1, values, &res, &ignored))
         return;
-    if (PQntuples(res) == 0)
+    if (PQntuples(res) > 0)
+        progress_phase(ctx->progress, "the slot waits for %s (%.20s)", PQgetvalue(res, 0, 0), PQgetvalue(res, 0, 1));
+    else
         log_info("slot", "the source has been making the slot for %d s", waited_s);
     for (int i = 0; i < PQntuples(res); i++)
         log_warn(
@@ -100,7 +102,7 @@ static void cancel(PGconn *conn)
     PQfreeCancel(c);
 }
 
-static int wait_for_slot(PGconn *conn, PGconn *source, Error *err)
+static int wait_for_slot(const Context *ctx, PGconn *conn, PGconn *source, Error *err)
 {
     int waited_ms = 0;
 
@@ -112,7 +114,7 @@ static int wait_for_slot(PGconn *conn, PGconn *source, Error *err)
         }
         if (ready == 0) {
             waited_ms += REPORT_MS;
-            report_blockers(source, PQbackendPID(conn), waited_ms / 1000);
+            report_blockers(ctx, source, PQbackendPID(conn), waited_ms / 1000);
         } else if (!PQconsumeInput(conn)) {
             return pg_error(conn, NULL, err, "waiting for the slot");
         }
@@ -151,7 +153,7 @@ static int create(const Context *ctx, PGconn *source, const char *slot, bool tem
     buffer_printf(&sql, "%s LOGICAL pgoutput EXPORT_SNAPSHOT", temporary ? " TEMPORARY" : "");
     if (!PQsendQuery(conn, sql.data))
         return pg_error(conn, NULL, err, "making replication slot %s on the source", slot);
-    if (wait_for_slot(conn, source, err))
+    if (wait_for_slot(ctx, conn, source, err))
         return error_wrap(err, "making replication slot %s on the source", slot);
     auto_pgresult PGresult *res = PQgetResult(conn);
     if (PQresultStatus(res) != PGRES_TUPLES_OK || PQntuples(res) != 1 || PQnfields(res) < 3)

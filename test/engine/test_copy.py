@@ -48,8 +48,9 @@ def test_slot_creation_says_whom_it_waits_for_and_can_be_stopped(pair):
     with pair.source.connect(autocommit=False) as blocker:
         blocker.execute("INSERT INTO t VALUES (1)")
         pid = blocker.info.backend_pid
-        engine = pair.start("init-data")
+        engine = pair.start("init-data", listen=True)
         engine.until_output(rf"waits for an older transaction.*pid {pid}.*INSERT INTO t", timeout=30)
+        assert engine.progress()["phase"] == f"the slot waits for pid {pid} (postgres)"
         result = engine.terminate()
         assert result.code in (0, 75), str(result)
         eventually(lambda: pair.source.rows(SLOTS) == [], what="no slot")
