@@ -40,7 +40,9 @@ MUST_CHECK int cutover_ask(Cutover *c, CutoverState state, double seconds, Cutov
 MUST_CHECK int cutover_block(Cutover *c, Error *err);
 // After the last rows: what cutover_block left open. Only locks leave something.
 MUST_CHECK int cutover_block_rest(Cutover *c, Error *err);
-// Nothing that has written is still open, and (nobody blocks but the user) nothing comes for a second.
+// Nothing that has written is still open: ERROR_TRANSIENT names it.
+MUST_CHECK int cutover_block_no_writers(Cutover *c, Error *err);
+// The same, and (nobody blocks but the user) nothing comes for a second.
 MUST_CHECK int cutover_block_is_calm(Cutover *c, Error *err);
 // Before the last look at the source: no session that could still write has come to light since.
 MUST_CHECK int cutover_block_holds(Cutover *c, Error *err);

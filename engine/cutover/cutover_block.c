@@ -129,18 +129,22 @@ int cutover_block_rest(Cutover *c, Error *err)
     return 0;
 }
 
-int cutover_block_is_calm(Cutover *c, Error *err)
+int cutover_block_no_writers(Cutover *c, Error *err)
 {
     // Behind our own locks nobody can have written; the writers that wait hold the weaker lock only once they have it.
     if (c->ctx->task->cutover.block == BLOCK_LOCK)
         return 0;
     // In a closed database a lock alone says nothing: whoever held one before is ended, and who came since is refused.
-    bool lockers = c->ctx->task->cutover.block == BLOCK_NONE;
-    if (name_writers(c, "the source still takes writes", lockers, err))
+    return name_writers(c, "the source still takes writes", c->ctx->task->cutover.block == BLOCK_NONE, err);
+}
+
+int cutover_block_is_calm(Cutover *c, Error *err)
+{
+    if (cutover_block_no_writers(c, err))
         return -1;
     if (c->ctx->task->cutover.block == BLOCK_NONE && stop_sleep_ms(CALM_MS))
         return stop_check(err);
-    return name_writers(c, "the source still takes writes", lockers, err);
+    return cutover_block_no_writers(c, err);
 }
 
 int cutover_block_holds(Cutover *c, Error *err)

@@ -115,7 +115,9 @@ static int switch_over(Cutover *c, Error *err)
                      : "a session switched default_transaction_read_only off for itself (see ALTER ROLE … SET), "
                        "or a background worker writes: stop it");
     }
-    if (cutover_reverse_arm(c, err) || ledger_cutover_done(c->sink, c->ledger.task.id, c->owner, err))
+    // What is open now would be committed after the switch.
+    if (cutover_block_no_writers(c, err) || cutover_reverse_arm(c, err) ||
+        ledger_cutover_done(c->sink, c->ledger.task.id, c->owner, err))
         return -1;
     c->committing = true;
     return pg_exec(c->sink, "COMMIT", err);

@@ -184,7 +184,8 @@ def test_a_writer_that_keeps_its_lock(pair):
         assert_goes_on(pair, engine)
 
 
-def test_a_session_that_writes_all_the_same(pair):
+@pytest.mark.parametrize("commits", [True, False])
+def test_a_session_that_writes_all_the_same(pair, commits):
     """Read-only by default is no wall: who switches it off is seen before the switch."""
     pair.source.execute(TABLES)
     with pair.following() as engine:
@@ -193,12 +194,19 @@ def test_a_session_that_writes_all_the_same(pair):
         cutover = pair.start("cutover")
         eventually(lambda: waits_at_gate(pair), 30, "the cutover at the gate")
         pair.source.close()
-        with pair.source.connect(options="-c default_transaction_read_only=off") as stubborn:
-            stubborn.execute("INSERT INTO ledger (client, n) VALUES (7, 7)")
+        stubborn = pair.source.connect(autocommit=False, options="-c default_transaction_read_only=off")
+        pid = stubborn.info.backend_pid
+        stubborn.execute("INSERT INTO ledger (client, n) VALUES (7, 7)")
+        if commits:
+            stubborn.commit()
         pair.sink.execute(switch_gate.RELEASE)
         result = cutover.wait()
+        stubborn.close()  # it was ended, as all that began while the database was closed
         pair.source.close()
-        assert result.code == 78 and "1 changes were committed" in result.output and '"public"."ledger"' in result.output, result
+        if commits:
+            assert result.code == 78 and "1 changes were committed" in result.output and '"public"."ledger"' in result.output, result
+        else:
+            assert result.code == 75 and f"pid {pid}" in result.output and "public.ledger" in result.output, result
         pair.sink.execute("DELETE FROM kubeferry.object WHERE identity = 'TRIGGER injected'")
         assert_goes_on(pair, engine)
 
