@@ -142,9 +142,9 @@ int cutover_block_is_calm(Cutover *c, Error *err)
 {
     if (cutover_block_no_writers(c, err))
         return -1;
-    if (c->ctx->task->cutover.block == BLOCK_NONE && stop_sleep_ms(CALM_MS))
-        return stop_check(err);
-    return cutover_block_no_writers(c, err);
+    if (c->ctx->task->cutover.block != BLOCK_NONE)
+        return 0;
+    return stop_sleep_ms(CALM_MS) ? stop_check(err) : cutover_block_no_writers(c, err);
 }
 
 int cutover_block_holds(Cutover *c, Error *err)

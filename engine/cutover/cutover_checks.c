@@ -92,18 +92,26 @@ static int check_lock_right(Cutover *c, Findings *f, Error *err)
     return 0;
 }
 
-static int check_block_right(Cutover *c, Findings *f, Error *err)
+// Whether the cutover is to make the source's database read-only. *verdict: of what would hinder that.
+static bool is_to_be_closed(const Cutover *c, Findings *f, CheckVerdict *verdict)
 {
     TaskBlock how = c->ctx->task->cutover.block;
+
+    *verdict = how == BLOCK_LOCK ? CHECK_WARN : CHECK_FAIL; // locks need it only for what comes after
+    if (how == BLOCK_NONE)
+        findings_add(f, CHECK_PASS, "writes are kept away by you", NULL, NULL);
+    return how != BLOCK_NONE;
+}
+
+static int check_block_right(Cutover *c, Findings *f, Error *err)
+{
     const char *values[] = {c->ctx->application};
     auto_pgresult PGresult *res = NULL;
+    CheckVerdict verdict;
 
-    if (how == BLOCK_NONE) {
-        findings_add(f, CHECK_PASS, "writes are kept away by you", NULL, NULL);
+    if (!is_to_be_closed(c, f, &verdict))
         return 0;
-    }
-    CheckVerdict verdict = how == BLOCK_LOCK ? CHECK_WARN : CHECK_FAIL; // locks need it only for what comes after
-    if ((how == BLOCK_LOCK && check_lock_right(c, f, err)) ||
+    if ((c->ctx->task->cutover.block == BLOCK_LOCK && check_lock_right(c, f, err)) ||
         pg_query(c->source, sql_cutover_block_right, 1, values, &res, err))
         return -1;
     if (!pg_get_bool(res, 0, 0))
@@ -144,13 +152,10 @@ static int check_prepared(Cutover *c, Findings *f, Error *err)
 
 static int check_own_settings(Cutover *c, Findings *f, Error *err)
 {
-    TaskBlock how = c->ctx->task->cutover.block;
-    CheckVerdict verdict = how == BLOCK_LOCK ? CHECK_WARN : CHECK_FAIL; // locks need it only for what comes after
+    CheckVerdict verdict;
 
-    if (how == BLOCK_NONE) {
-        findings_add(f, CHECK_PASS, "writes are kept away by you", NULL, NULL);
+    if (!is_to_be_closed(c, f, &verdict))
         return 0;
-    }
     return list(c->source, sql_cutover_own_settings, 0, NULL, verdict,
                 "roles are not bound by a read-only database and would write to the source after the switch; take it "
                 "back with",

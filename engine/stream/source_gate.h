@@ -15,6 +15,7 @@ MUST_CHECK int source_gate_close(PGconn *source, Error *err);
 MUST_CHECK int source_gate_open(const Context *ctx, PGconn *source, const char *setting, Error *err);
 // The statement that source_gate_open runs, for people. Caller frees.
 char *source_gate_remedy(const PGconn *source, const char *setting);
+
 typedef struct SourceGateSweep {
     char before[40]; // sessions that began before it are ended; "": none yet
     int ended;
