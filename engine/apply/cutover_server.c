@@ -95,8 +95,9 @@ int cutover_server_look(CutoverServer *s, Error *err)
         return 0;
     if (ledger_cutover_get(s->catalog, s->task_id, &s->now, err) || undo_if_gone(s, err))
         return -1;
-    // A process that was started again in the middle: what its stored position lacks came after the mark.
-    if (s->now.state == CUTOVER_CHECKING && !s->looked)
+    // A process that was started again in the middle, whether or not it had paused at the mark before the last check
+    // was asked for: what its stored position lacks came after the mark.
+    if (s->now.state == CUTOVER_CHECKING && !s->watching)
         watch(s);
     if (s->now.state != before || !s->looked)
         show(s);

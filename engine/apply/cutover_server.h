@@ -29,7 +29,7 @@ bool cutover_server_wants_pause(const CutoverServer *s, uint64_t *lsn);
 MUST_CHECK int cutover_server_reached(CutoverServer *s, Error *err);
 // A change of the task's tables that came while watching.
 void cutover_server_late(CutoverServer *s, const char *relation);
-// Called while watching, when everything before lsn has been read.
+// Called while watching, when everything before lsn has been read, and what was to be applied of it is.
 MUST_CHECK int cutover_server_watched(CutoverServer *s, uint64_t lsn, Error *err);
 // The cutover is done: cdc ends.
 bool cutover_server_is_done(const CutoverServer *s);

@@ -412,7 +412,7 @@ static int round_once(Reader *r, ReaderEnd *end, bool *done, Error *err)
         return -1;
     if (paused && is_drained(r) && on_drained(r, done, err))
         return -1;
-    if (r->cutover.watching && at_boundary(r) &&
+    if (r->cutover.watching && at_boundary(r) && is_drained(r) &&
         cutover_server_watched(&r->cutover, r->begun ? r->commit_lsn : r->received, err))
         return -1;
     if (!*done && (empty || !may_read(r)))

@@ -25,11 +25,17 @@ static int no_answer(Cutover *c, CutoverState state, uint64_t target, double sec
         return error_hint(err, "start it: kubeferry-engine cdc --name %s; see its log if it ends by itself",
                           c->ctx->task->name);
     }
-    error_set(err, ERROR_TRANSIENT,
-              "the sink did not reach within %.1f s what the source had committed: it is at %s, %.1f MB before %s%s",
-              seconds, lsn_format(position.lsn).text,
-              target > position.lsn ? (double)(target - position.lsn) / 1e6 : 0.0, lsn_format(target).text,
-              state == CUTOVER_CHECKING ? " (the last check)" : "");
+    const char *last = state == CUTOVER_CHECKING ? " (the last check)" : "";
+    if (position.lsn >= target)
+        error_set(err, ERROR_TRANSIENT,
+                  "the cdc process did not say within %.1f s that the sink has reached %s%s; it is at %s", seconds,
+                  lsn_format(target).text, last, lsn_format(position.lsn).text);
+    else
+        error_set(
+            err, ERROR_TRANSIENT,
+            "the sink did not reach within %.1f s what the source had committed: it is at %s, %.1f MB before %s%s",
+            seconds, lsn_format(position.lsn).text, (double)(target - position.lsn) / 1e6, lsn_format(target).text,
+            last);
     return error_hint(err, state == CUTOVER_PREPARING
                                ? "wait until the lag is smaller (see lagSeconds of cdc), or allow more with --max-lag"
                                : "see the cdc process's log; allow more with --timeout");

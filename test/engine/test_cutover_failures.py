@@ -12,6 +12,7 @@ import psycopg
 import pytest
 
 import switch_gate
+from held_stream import HeldStream
 from servers import eventually
 from test_cutover import (TABLES, assert_goes_on, assert_nothing_lost, assert_takes_writes, clients, cut, cut_over, cutover_state, end_on_the_sink, hold_back,
                           settings)
@@ -105,6 +106,32 @@ def test_cdc_killed_meanwhile_comes_back(pair):
         second = pair.start("cdc")
         second.until_output("following the changes")
         pair.sink.execute(switch_gate.RELEASE)
+        assert cutover.wait().code == 0, cutover.output()
+        assert second.wait().code == 0 and "cut over" in second.output(), second.output()
+        end_on_the_sink(writers)
+        assert_nothing_lost(pair, writers)
+
+
+def test_cdc_that_comes_back_between_the_drain_and_the_last_check(pair):
+    """It has seen that it is to pause, and has not paused yet, when it is asked whether anything came after the mark."""
+    pair.source.execute(TABLES)
+    way = HeldStream(pair.source.server.address, pair.source.server.port)
+    with contextlib.closing(way), pair.following() as first, clients(pair) as writers:
+        pair.sink.execute(switch_gate.HOLD)
+        hold_back(pair, "SELECT pg_advisory_xact_lock(77)")
+        cutover = pair.start("cutover", "--timeout", "60")
+        eventually(lambda: waits_at_gate(pair), 30, "the cutover at the gate")
+        pair.source.close()
+        first.kill()
+        # A mark after what the first may have stored while nothing was written.
+        mark = pair.source.value("SELECT pg_logical_emit_message(true, 'test', '')")
+        pair.sink.execute("UPDATE kubeferry.cutover SET target_lsn = %s, answered_lsn = %s", [mark, mark])
+        pair.source_text = pair.source.conninfo(port=way.port, sslmode="disable")
+        second = pair.start("cdc", listen=True)
+        second.until(lambda d: d["cutover"] and d["cutover"]["state"] == "draining", "that it sees the drain")
+        pair.sink.execute(switch_gate.RELEASE)
+        second.until(lambda d: d["cutover"]["state"] == "checking", "that it sees the last check")
+        way.release()
         assert cutover.wait().code == 0, cutover.output()
         assert second.wait().code == 0 and "cut over" in second.output(), second.output()
         end_on_the_sink(writers)
