@@ -160,6 +160,10 @@ static const struct {
     {"server closed the connection", ERROR_TRANSIENT, ""},
     {"connection to server", ERROR_TRANSIENT, ""},
     {"no connection to the server", ERROR_TRANSIENT, ""},
+    {"could not receive data from server", ERROR_TRANSIENT, ""},
+    {"could not send data to server", ERROR_TRANSIENT, ""},
+    {"SSL SYSCALL error", ERROR_TRANSIENT, ""},
+    {"SSL connection has been closed", ERROR_TRANSIENT, ""},
     {"out of shared memory", ERROR_CONDITION,
      "pg_dump locks each table: raise max_locks_per_transaction of the source (a restart) to the number of tables "
      "divided by "

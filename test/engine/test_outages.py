@@ -147,3 +147,20 @@ def test_server_that_is_starting_up_is_waited_for(own_pair):
     assert result.code in (0, 69), str(result)
     pair.migrate()
     pair.assert_equal()
+
+
+def test_source_crashes_under_pg_dump(make_server, make_pair):
+    """What libpq says of a lost connection is no reason for a person to act."""
+    pair = make_pair(source=make_server())
+    pair.source.execute("CREATE TABLE t (id int PRIMARY KEY)")
+    other = pair.source.connect(autocommit=False)
+    other.execute("LOCK TABLE pg_transform")  # read by pg_dump alone
+    engine = pair.start("init-struct")
+    eventually(lambda: pair.source.value("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"), what="pg_dump's wait")
+    pair.source.close()
+    pair.source.server.crash()
+    result = engine.wait()
+    other.close()
+    assert result.code in (69, 75) and "pg_dump ended" in result.output, result
+    pair.source.server.start()
+    pair.run("init-struct")
