@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { BACKOFF_FIRST_MS = 500, BACKOFF_MAX_MS = 30000, HEALTHY_S = 30 };
+enum { BACKOFF_FIRST_MS = 500, BACKOFF_MAX_MS = 30000, HEALTHY_S = 30, INTERNAL_TRIES = 6 };
 
 static int slot_gone(const Context *ctx, const char *what, Error *err)
 {
@@ -128,9 +128,36 @@ static bool may_pass(const Error *err, int failures)
     return error_is_retryable(err) || (err->code == ERROR_BUSY && failures > 0 && failures < 5);
 }
 
+// Internal errors of the source's server (XX000) at one place of the stream.
+typedef struct InternalErrors {
+    uint64_t place;
+    int count;
+} InternalErrors;
+
+// What the source fails to decode again and again it will never decode.
+static int check_decoding(const Context *ctx, InternalErrors *errors, Error *err)
+{
+    if (strcmp(err->sqlstate, "XX000") != 0)
+        return 0;
+    pthread_mutex_lock(&ctx->progress->lock);
+    uint64_t place = ctx->progress->lsn_applied;
+    pthread_mutex_unlock(&ctx->progress->lock);
+    errors->count = place == errors->place ? errors->count + 1 : 1;
+    errors->place = place;
+    if (errors->count < INTERNAL_TRIES)
+        return 0;
+    err->code = ERROR_CONDITION;
+    error_wrap(err, "the source's server fails each time it decodes the changes of slot %s", ctx->slot);
+    return error_hint(err,
+                      "see the source's log and bring its server to the newest minor release; if that does not help, "
+                      "run \"kubeferry-engine cleanup --name %s\", empty the sink's tables and start again",
+                      ctx->task->name);
+}
+
 static int follow(const Context *ctx, Ledger *ledger, const ReaderGoal *goal, ReaderEnd *end, Error *err)
 {
     int wait_ms = BACKOFF_FIRST_MS, failures = 0;
+    InternalErrors internal = {0};
 
     for (;;) {
         double started = clock_monotonic();
@@ -143,7 +170,7 @@ static int follow(const Context *ctx, Ledger *ledger, const ReaderGoal *goal, Re
             return *end == READER_STOPPED && goal->until_lsn ? stop_check(err) : 0;
         if (stop_requested() || err->code == ERROR_STOPPED)
             return *end = READER_STOPPED, goal->until_lsn ? stop_check(err) : 0;
-        if (!may_pass(err, failures))
+        if (!may_pass(err, failures) || check_decoding(ctx, &internal, err))
             return -1;
         if (clock_monotonic() - started > HEALTHY_S)
             wait_ms = BACKOFF_FIRST_MS, failures = 0;

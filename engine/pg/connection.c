@@ -149,6 +149,8 @@ int pg_wait(PGconn *conn, bool for_write, int timeout_ms, Error *err)
     if (p[0].fd < 0)
         return error_set(err, ERROR_TRANSIENT, "the connection was lost");
     int ready = poll(p, 2, limit_ms(timeout_ms));
+    if (ready < 0) // a signal: no time has passed
+        return stop_check(err) ? -1 : 1;
     if (p[1].revents)
         return stop_check(err);
     if (ready == 0 && is_late())

@@ -187,8 +187,8 @@ const Check CHECKS[] = {
      .severity = CHECK_FAIL,
      .ask = ASK_FOR_CDC,
      .question = {sql_check_replication_slots, {PARAM_SLOT}},
-     .title = "A replication slot is free",
-     .meaning = "One for the stream, and a temporary one while verify runs or tables are copied again.",
+     .title = "Replication slots are free",
+     .meaning = "One for the stream, and a temporary one while it is made, verify runs, or tables are copied again.",
      .remedy = "drop one that is not needed: SELECT slot_name, active, restart_lsn FROM pg_replication_slots; SELECT "
                "pg_drop_replication_slot('…'); "
                "or ALTER SYSTEM SET max_replication_slots = 20; and restart the source"},
@@ -414,8 +414,8 @@ const Check CHECKS[] = {
      .severity = CHECK_FAIL,
      .ask = ASK_FOR_REVERSE,
      .question = {sql_check_replication_slots, {PARAM_SLOT}},
-     .title = "A replication slot of the sink is free",
-     .meaning = "The stream back needs one.",
+     .title = "Replication slots of the sink are free",
+     .meaning = "The stream back needs one, and another for a moment while it is made.",
      .remedy = "ALTER SYSTEM SET max_replication_slots = 10; and restart the sink; or drop one that is not needed"},
     {.id = "reverse_walsenders",
      .side = CHECK_SINK,

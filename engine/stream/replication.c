@@ -135,13 +135,9 @@ static int stream_ended(Replication *r, Error *err)
                        "the slot or the publication was dropped or changed on the source while changes were followed; "
                        "put it back, or run cleanup and start again");
         }
-        // PostgreSQL's decoding has had faults after a crash that another start of the stream does not meet again.
-        if (strcmp(err->sqlstate, "XX000") == 0) {
+        // An internal error of the server may pass; how often is tried decides who follows.
+        if (strcmp(err->sqlstate, "XX000") == 0)
             err->code = ERROR_TRANSIENT;
-            error_hint(
-                err, "an internal error of the source's server: the stream is begun again; if it comes back, look into "
-                     "the server's log and bring the server to the newest minor release of its version");
-        }
         return -1;
     }
     return error_set(err, ERROR_TRANSIENT, "the source ended the stream");

@@ -169,16 +169,47 @@ static int create(const Context *ctx, PGconn *source, const char *slot, bool tem
     return 0;
 }
 
-int slot_create(const Context *ctx, PGconn *source, SlotSnapshot *out, Error *err)
-{
-    return create(ctx, source, ctx->slot, false, out, err);
-}
-
 int slot_create_temporary(const Context *ctx, PGconn *source, SlotSnapshot *out, Error *err)
 {
     // The server's pid of our session makes it unique; 63 bytes are room for a slot's name.
     auto_free char *name = memory_printf("%.40s_copy_%d", ctx->slot, PQbackendPID(source));
     return create(ctx, source, name, true, out, err);
+}
+
+// A change of the catalog that leaves nothing, needs no rights, and may be made by a role that is read-only by default.
+static int change_catalog(PGconn *source, Error *err)
+{
+    if (pg_exec(source, "SET LOCAL transaction_read_only = off; SELECT pg_catalog.lo_unlink(pg_catalog.lo_create(0))",
+                err) == 0)
+        return 0;
+    if (strcmp(err->sqlstate, "42501") == 0)
+        error_hint(err,
+                   "GRANT EXECUTE ON FUNCTION pg_catalog.lo_create(oid), pg_catalog.lo_unlink(oid) to the role that "
+                   "kubeferry connects to the source as");
+    return error_wrap(err, "changing the source's catalog for a moment");
+}
+
+// While transactions are open, PostgreSQL (10 to 18) begins to decode in two steps: it waits for those that are open,
+// then for those that began meanwhile. A transaction that began between the steps, or after them but before the next
+// change of the catalog, is decoded with a view of the catalog that may lack what was committed before the first step
+// was over: a TRUNCATE then ends the stream ("could not map filenode"), each time it is begun, and the rows after an
+// ALTER TABLE are read by the old columns. So the view is renewed by a change of the catalog, and nothing is taken from
+// the slot that was committed before a second one has waited for all who were open then.
+int slot_create(const Context *ctx, PGconn *source, SlotSnapshot *out, Error *err)
+{
+    Error ignored = {0};
+
+    if (create(ctx, source, ctx->slot, false, out, err))
+        return -1;
+    slot_release(out);
+    if (change_catalog(source, err) == 0 && slot_create_temporary(ctx, source, out, err) == 0)
+        return 0;
+    stop_shield(true); // also when asked to stop
+    if (slot_drop(ctx, source, NULL, &ignored))
+        log_warn("slot", "replication slot %s is left on the source until the next start, or cleanup: %s", ctx->slot,
+                 ignored.message);
+    stop_shield(false);
+    return -1;
 }
 
 int slot_export_plain(const Context *ctx, SlotSnapshot *out, Error *err)

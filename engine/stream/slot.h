@@ -29,8 +29,9 @@ MUST_CHECK int slot_look(PGconn *source, const char *slot, SlotInfo *out, Error 
 // The slot exists, belongs to this database and plugin and is not invalidated; else ERROR_CONDITION with what to do.
 MUST_CHECK int slot_check_usable(const Context *ctx, PGconn *source, Error *err);
 
-// Makes the task's slot and exports its snapshot. Waits for older transactions of the source, as PostgreSQL must, and
-// logs every 5 s which; a stop ends the wait and leaves no slot.
+// Makes the task's slot and exports a snapshot to follow it from: changes are to be taken from out->lsn on and no
+// earlier, though the slot may begin earlier. Needs the place of a second, temporary slot. Waits for older transactions
+// of the source, as PostgreSQL must, and logs every 5 s which; a stop ends the wait and leaves no slot.
 MUST_CHECK int slot_create(const Context *ctx, PGconn *source, SlotSnapshot *out, Error *err);
 // The same with a temporary slot of another name: a later snapshot with an exact LSN. Gone with *out's connection.
 MUST_CHECK int slot_create_temporary(const Context *ctx, PGconn *source, SlotSnapshot *out, Error *err);

@@ -231,6 +231,15 @@ def test_own_slot(pair):
     expect(pair, "replication_slots", "pass", ["ours exists"])
 
 
+def test_slot_needs_a_second_one_while_it_is_made(make_server, make_pair):
+    pair = make_pair(source=make_server(settings={"max_replication_slots": "1"}))
+    pair.source.execute(TABLE)
+    expect(pair, "replication_slots", "fail", ["one is free", "a second one"])
+    ledger(pair, slot_state="ready")
+    pair.source.execute(f"SELECT pg_create_logical_replication_slot('{pair.slot}', 'pgoutput')")
+    expect(pair, "replication_slots", "warn", ["ours exists", "no other is free"])
+
+
 def test_own_slot_was_invalidated(make_server, make_pair):
     pair = make_pair(source=make_server(settings={"max_slot_wal_keep_size": "16MB"}))
     pair.source.execute(TABLE)
