@@ -110,11 +110,11 @@ def test_wal_level_replica(make_server, make_pair):
 
 
 def test_no_free_slot(make_server, make_pair):
-    pair = make_pair(source=make_server(settings={"max_replication_slots": "1"}))
+    pair = make_pair(source=make_server(settings={"max_replication_slots": "2"}))
     pair.source.execute(TABLE)
-    pair.source.execute("SELECT pg_create_logical_replication_slot('the_only_one', 'pgoutput')")
-    refused(pair, 78, ["max_replication_slots", "the_only_one"])
-    pair.source.execute("SELECT pg_drop_replication_slot('the_only_one')")
+    pair.source.execute("SELECT pg_create_logical_replication_slot('one_of_two', 'pgoutput')")
+    refused(pair, 78, ["max_replication_slots", "one_of_two"])
+    pair.source.execute("SELECT pg_drop_replication_slot('one_of_two')")
     pair.migrate()
     pair.assert_equal()
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Changes arrive in effect exactly as they were committed, whatever their order, shape and size."""
 
+import contextlib
 import time
 
 import pytest
@@ -95,16 +96,18 @@ def test_transaction_open_across_the_snapshot(pair):
     """Its BEGIN precedes the slot's consistent point, its COMMIT follows the copy: the copy cannot have seen its rows."""
     pair.source.execute(FILL)
     pair.marker_table()
-    with pair.source.connect(autocommit=False) as first, pair.source.connect(autocommit=False) as second, \
-            pair.source.connect(autocommit=False) as across:
-        first.execute("INSERT INTO t VALUES (1001, 'first')")
+    with contextlib.ExitStack() as connections:
+        *waited_for, across = [connections.enter_context(pair.source.connect(autocommit=False)) for _ in range(5)]
+        waited_for[0].execute("INSERT INTO t VALUES (1001, 'first')")
         engine = pair.start("run", listen=True)
-        wait_until_somebody_waits_for(pair, first)
-        second.execute("INSERT INTO t VALUES (1002, 'second')")
-        first.commit()
-        wait_until_somebody_waits_for(pair, second)
+        # Each of the two slots that give the snapshot waits twice.
+        for number, (old, new) in enumerate(zip(waited_for, waited_for[1:])):
+            wait_until_somebody_waits_for(pair, old)
+            new.execute(f"INSERT INTO t VALUES (1002 + {number}, 'later {number}')")
+            old.commit()
+        wait_until_somebody_waits_for(pair, waited_for[-1])
         across.execute("UPDATE t SET v = 'across' WHERE id <= 50")
-        second.commit()
+        waited_for[-1].commit()
         pair.wait_for_stream(engine)
         assert pair.sink.value("SELECT count(*) FROM t WHERE v = 'across'") == 0
         across.commit()
