@@ -148,6 +148,8 @@ static const struct {
     {"due to lock timeout", ERROR_TRANSIENT,
      "another session holds an ACCESS EXCLUSIVE lock on a table (see pg_locks on the source); start again when it has "
      "ended"},
+    {"deadlock detected", ERROR_TRANSIENT,
+     "a statement on the source locks tables in another order than pg_dump; start again"},
     {"server version mismatch", ERROR_CONDITION, "install a pg_dump that is not older than the source"},
     {"password authentication failed", ERROR_CREDENTIALS, "check user and password of the source"},
     {"no password supplied", ERROR_CREDENTIALS, "give the source's password"},
