@@ -297,6 +297,12 @@ class Database:
             self._connection = self.connect()
         return self._connection
 
+    def wait_for_waiter(self, transaction, timeout=60):
+        """Until somebody waits for the transaction of that connection to end (the creation of a slot does, for example)."""
+        pid = transaction.info.backend_pid
+        eventually(lambda: self.value(f"SELECT count(*) FROM pg_stat_activity WHERE {pid} = ANY (pg_blocking_pids(pid))"),
+                   timeout, f"somebody who waits for session {pid}")
+
     def execute(self, script, parameters=None):
         """A script of several statements is one transaction, as psql -1 would run it, unless it controls its own."""
         try:

@@ -102,10 +102,10 @@ def test_transaction_open_across_the_snapshot(pair):
         engine = pair.start("run", listen=True)
         # Each of the two slots that give the snapshot waits twice.
         for number, (old, new) in enumerate(zip(waited_for, waited_for[1:])):
-            wait_until_somebody_waits_for(pair, old)
+            pair.source.wait_for_waiter(old)
             new.execute(f"INSERT INTO t VALUES (1002 + {number}, 'later {number}')")
             old.commit()
-        wait_until_somebody_waits_for(pair, waited_for[-1])
+        pair.source.wait_for_waiter(waited_for[-1])
         across.execute("UPDATE t SET v = 'across' WHERE id <= 50")
         waited_for[-1].commit()
         pair.wait_for_stream(engine)
@@ -113,13 +113,6 @@ def test_transaction_open_across_the_snapshot(pair):
         across.commit()
         pair.settle(engine)
     pair.assert_equal()
-
-
-def wait_until_somebody_waits_for(pair, connection):
-    """Slot creation waits for the end of the connection's transaction."""
-    number = connection.execute("SELECT pg_current_xact_id()::xid::text").fetchone()[0]
-    query = f"SELECT 1 FROM pg_locks WHERE NOT granted AND locktype = 'transactionid' AND transactionid = '{number}'"
-    eventually(lambda: pair.source.value(query), 30, "the slot's creation waiting for a transaction")
 
 
 def test_slot_creation_that_an_old_transaction_blocks_says_who(pair):

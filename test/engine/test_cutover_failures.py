@@ -33,6 +33,15 @@ def waits_at_gate(pair):
     return pair.sink.value(switch_gate.COUNT_WAITING)
 
 
+def begin_held_at_the_switch(pair, *options):
+    """A cutover that waits in the last step of all, with everything drained, until the gate is released."""
+    pair.sink.execute(switch_gate.HOLD)
+    hold_back(pair, "SELECT pg_advisory_xact_lock(77)")
+    cutover = pair.start("cutover", *options)
+    eventually(lambda: waits_at_gate(pair), 30, "the cutover at the gate")
+    return cutover
+
+
 def end_waiting(pair):
     """The session of the killed process: its server process does not know yet that nobody listens."""
     pair.sink.execute(switch_gate.END_WAITING)
@@ -69,10 +78,7 @@ def test_killed_with_no_cdc_process_left(pair, finish):
     """Nobody is there to undo it: the ledger knows, and the next cutover or --abort does it and says so."""
     pair.source.execute(TABLES)
     with pair.following() as engine:
-        hold_back(pair, "SELECT pg_advisory_xact_lock(77)")
-        pair.sink.execute(switch_gate.HOLD)
-        cutover = pair.start("cutover")
-        eventually(lambda: waits_at_gate(pair), 30, "the cutover at the gate")
+        cutover = begin_held_at_the_switch(pair)
         engine.kill()
         cutover.kill()
         pair.source.close()
@@ -97,10 +103,7 @@ def test_cdc_killed_meanwhile_comes_back(pair):
     """The cutover waits for a new cdc process, which finds in the ledger what is asked of it."""
     pair.source.execute(TABLES)
     with pair.following() as first, clients(pair) as writers:
-        pair.sink.execute(switch_gate.HOLD)
-        hold_back(pair, "SELECT pg_advisory_xact_lock(77)")
-        cutover = pair.start("cutover", "--timeout", "60")
-        eventually(lambda: waits_at_gate(pair), 30, "the cutover at the gate")
+        cutover = begin_held_at_the_switch(pair, "--timeout", "60")
         pair.source.close()
         first.kill()
         second = pair.start("cdc")
@@ -117,10 +120,7 @@ def test_cdc_that_comes_back_between_the_drain_and_the_last_check(pair):
     pair.source.execute(TABLES)
     way = HeldStream(pair.source.server.address, pair.source.server.port)
     with contextlib.closing(way), pair.following() as first, clients(pair) as writers:
-        pair.sink.execute(switch_gate.HOLD)
-        hold_back(pair, "SELECT pg_advisory_xact_lock(77)")
-        cutover = pair.start("cutover", "--timeout", "60")
-        eventually(lambda: waits_at_gate(pair), 30, "the cutover at the gate")
+        cutover = begin_held_at_the_switch(pair, "--timeout", "60")
         pair.source.close()
         first.kill()
         # A mark after what the first may have stored while nothing was written.
@@ -142,10 +142,7 @@ def test_cdc_that_comes_back_between_the_drain_and_the_last_check(pair):
 def test_a_drain_that_never_ends(pair, block):
     pair.source.execute(TABLES)
     with pair.following() as engine:
-        hold_back(pair, "SELECT pg_advisory_xact_lock(77)")
-        pair.sink.execute(switch_gate.HOLD)
-        cutover = pair.start("cutover", "--block", block, "--timeout", "6")
-        eventually(lambda: waits_at_gate(pair), 30, "the cutover at the gate")
+        cutover = begin_held_at_the_switch(pair, "--block", block, "--timeout", "6")
         engine.signal(signal.SIGSTOP)
         pair.sink.execute(switch_gate.RELEASE)
         result = cutover.wait()
@@ -216,10 +213,7 @@ def test_a_session_that_writes_all_the_same(pair, commits):
     """Read-only by default is no wall: who switches it off is seen before the switch."""
     pair.source.execute(TABLES)
     with pair.following() as engine:
-        hold_back(pair, "SELECT pg_advisory_xact_lock(77)")
-        pair.sink.execute(switch_gate.HOLD)
-        cutover = pair.start("cutover")
-        eventually(lambda: waits_at_gate(pair), 30, "the cutover at the gate")
+        cutover = begin_held_at_the_switch(pair)
         pair.source.close()
         stubborn = pair.source.connect(autocommit=False, options="-c default_transaction_read_only=off")
         pid = stubborn.info.backend_pid
@@ -293,10 +287,7 @@ def test_sessions_of_the_closed_time_can_write_afterwards(pair):
     """A pool that connected again while the source was closed got sessions that are read-only for good: they are ended."""
     pair.source.execute(TABLES)
     with pair.following() as engine:
-        hold_back(pair, "SELECT pg_advisory_xact_lock(77)")
-        pair.sink.execute(switch_gate.HOLD)
-        cutover = pair.start("cutover")
-        eventually(lambda: waits_at_gate(pair), 30, "the cutover at the gate")
+        cutover = begin_held_at_the_switch(pair)
         with pair.source.connect() as pooled:
             assert pooled.execute("SHOW default_transaction_read_only").fetchone()[0] == "on"
             cutover.signal(signal.SIGTERM)
@@ -311,10 +302,7 @@ def test_sessions_of_the_closed_time_can_write_afterwards(pair):
 def test_two_at_once(pair):
     pair.source.execute(TABLES)
     with pair.following() as engine:
-        hold_back(pair, "SELECT pg_advisory_xact_lock(77)")
-        pair.sink.execute(switch_gate.HOLD)
-        first = pair.start("cutover")
-        eventually(lambda: waits_at_gate(pair), 30, "the first at the gate")
+        first = begin_held_at_the_switch(pair)
         pair.source.close()
         for option in ([], ["--abort"]):
             second = pair.call("cutover", *option)

@@ -30,9 +30,7 @@ class Transactions:
             self._open[name].commit()
 
     def wait_until_slot_waits_for(self, name):
-        pid = self._open[name].info.backend_pid
-        eventually(lambda: self._database.value(f"SELECT count(*) FROM pg_stat_activity WHERE {pid} = ANY (pg_blocking_pids(pid))"),
-                   what="a slot that waits for " + name)
+        self._database.wait_for_waiter(self._open[name])
 
     def close(self):
         for connection in self._open.values():
