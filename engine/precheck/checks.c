@@ -188,7 +188,7 @@ const Check CHECKS[] = {
      .ask = ASK_FOR_CDC,
      .question = {sql_check_replication_slots, {PARAM_SLOT}},
      .title = "Replication slots are free",
-     .meaning = "One for the stream, and a temporary one while it is made, verify runs, or tables are copied again.",
+     .meaning = "One for the stream, and a temporary one while tables are copied or verify runs.",
      .remedy = "drop one that is not needed: SELECT slot_name, active, restart_lsn FROM pg_replication_slots; SELECT "
                "pg_drop_replication_slot('…'); "
                "or ALTER SYSTEM SET max_replication_slots = 20; and restart the source"},

@@ -197,7 +197,7 @@ static int change_catalog(PGconn *source, Error *err)
 // the slot that was committed before a second one has waited for all who were open then.
 int slot_create(const Context *ctx, PGconn *source, SlotSnapshot *out, Error *err)
 {
-    Error ignored = {0};
+    Error left = {0};
 
     if (create(ctx, source, ctx->slot, false, out, err))
         return -1;
@@ -205,9 +205,9 @@ int slot_create(const Context *ctx, PGconn *source, SlotSnapshot *out, Error *er
     if (change_catalog(source, err) == 0 && slot_create_temporary(ctx, source, out, err) == 0)
         return 0;
     stop_shield(true); // also when asked to stop
-    if (slot_drop(ctx, source, NULL, &ignored))
+    if (slot_drop(ctx, source, NULL, &left))
         log_warn("slot", "replication slot %s is left on the source until the next start, or cleanup: %s", ctx->slot,
-                 ignored.message);
+                 left.message);
     stop_shield(false);
     return -1;
 }
